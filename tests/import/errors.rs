@@ -101,6 +101,9 @@ fn many_bad_rows_are_counted() {
     let many: String = (0..70).map(|n| format!("LT-{n},CEST\n")).collect();
     let said = transcript(&[], format!("name,time zone\n{many}").as_bytes());
     insta::assert_snapshot!("many_bad_rows", said);
+    let skipped = transcript(&["--skip-invalid"], format!("name,time zone\n{many}").as_bytes());
+    let said = said.replace("… \n", "… --skip-invalid\n");
+    assert_eq!(skipped, said, "nothing is left to import");
     let some =
         format!("name,time zone\nA,UTC\n{many}B,CET?\nC,\n,UTC\n,UTC\nD,UTC,\nE,UTC,,x\nF\n");
     insta::assert_snapshot!("some_bad_rows", transcript(&[], some.as_bytes()));

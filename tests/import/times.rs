@@ -127,4 +127,10 @@ fn a_format_without_a_column_is_named() {
     let words = String::from_utf8_lossy(&output.stderr);
     let told = "--time-format is not used: no column gives lastSeen or lastError.time\n";
     assert!(words.contains(told) && output.status.success(), "{words}");
+    let options = ["--time-format", "unix", "--time-zone", "Europe/Berlin"];
+    let output = local(&options, b"Name,Last Contact\nLT-1,1795331700\n");
+    let words = String::from_utf8_lossy(&output.stderr);
+    let told =
+        "--time-zone is not used: times in --time-format unix are in UTC, or have an offset\n";
+    assert!(words.contains(told) && output.status.success(), "{words}");
 }

@@ -44,7 +44,6 @@ pub(super) fn bad_rows(remarks: &mut String, file: &str, inventory: &Inventory, 
     *remarks += &if skip {
         format!("warning: {file}: {number} {are} left out\n")
     } else if bad == rows {
-        // Without all rows, nothing would be left to import.
         format!("error: {file}: {number} {are} bad, so nothing is imported: mend {them}\n")
     } else {
         format!(

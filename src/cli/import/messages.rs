@@ -8,6 +8,7 @@ use super::columns::Field;
 use super::facts::Fact;
 use super::outcome::{FleetChange, ImportOptions, ImportOutcome, ImportRefusal, Limit};
 use super::rows::Inventory;
+use super::times::Times;
 use crate::api::{Text, bounds};
 use crate::cli::gitops::DryRun;
 use crate::cli::terminal::table::printable;
@@ -41,11 +42,19 @@ pub(super) fn unused(remarks: &mut String, titles: &[String]) {
     }
 }
 
-/// Adds a remark if `--time-format` is given for an export without times.
-pub(super) fn unused_format(remarks: &mut String, inventory: &Inventory, is_given: bool) {
-    let times = [Field::LastSeen, Field::ErrorTime].map(Fact::Field);
-    if is_given && !times.iter().any(|time| inventory.given.contains(time)) {
+/// Adds a remark if `--time-format` is given for an export without times, or `--time-zone` for times
+/// that need no time zone.
+pub(super) fn unused_times(remarks: &mut String, inventory: &Inventory, times: &Times) {
+    let Some(format) = &times.format else { return };
+    let fields = [Field::LastSeen, Field::ErrorTime].map(Fact::Field);
+    if !fields.iter().any(|field| inventory.given.contains(field)) {
         *remarks += "--time-format is not used: no column gives lastSeen or lastError.time\n";
+    } else if times.zone.is_some() && !format.needs_zone() {
+        let format = format.shown();
+        let format = printable(&format);
+        *remarks += &format!(
+            "--time-zone is not used: times in --time-format {format} are in UTC, or have an offset\n"
+        );
     }
 }
 

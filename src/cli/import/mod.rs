@@ -122,9 +122,11 @@ fn inventory(
     let cells = rows::time_cells(&sheet, &columns);
     reading.times.check_order(cells).map_err(|reason| wrong(printable(&reason).into_owned()))?;
     let inventory = rows::read(&sheet, &columns, &reading);
-    messages::unused_format(remarks, &inventory, reading.times.format.is_some());
-    bad_rows::bad_rows(remarks, &name, &inventory, arguments.skip_invalid);
-    Ok(Some(inventory).filter(|inventory| inventory.bad.is_empty() || arguments.skip_invalid))
+    messages::unused_times(remarks, &inventory, &reading.times);
+    // If all rows are bad, an option is wrong, or the file: without them, nothing would be imported.
+    let is_skipped = arguments.skip_invalid && !inventory.clients.is_empty();
+    bad_rows::bad_rows(remarks, &name, &inventory, is_skipped);
+    Ok(Some(inventory).filter(|inventory| inventory.bad.is_empty() || is_skipped))
 }
 
 fn export(inventory: &Inventory) -> Export<'_> {

@@ -17,6 +17,7 @@ mod laws {
     use super::super::sharding;
     use crate::api::Text;
     use crate::api::fleet::{Client, Reported};
+    use crate::values::Timestamp;
 
     /// The input of one import in a sequence of daily imports.
     #[derive(Clone, Debug)]
@@ -116,11 +117,26 @@ mod laws {
                 labels: manifest.metadata.labels.clone(),
                 spec: manifest.spec.clone(),
                 owned_by_others: BTreeMap::new(),
-                last_seen: BTreeMap::new(),
+                last_seen: last_seen(manifest.spec.clients.as_deref().unwrap_or_default()),
             };
             (number, standing)
         })
         .collect()
+    }
+
+    fn last_seen(clients: &[Client]) -> BTreeMap<Text, Timestamp> {
+        let seen = |client: &Client| client.reported.as_ref()?.last_seen.as_ref()?.parse().ok();
+        clients.iter().filter_map(|client| Some((client.name.clone(), seen(client)?))).collect()
+    }
+
+    /// Returns a client that was last seen at this hour, if any, and whose version is that hour.
+    fn client_at(number: u8, hour: Option<u8>) -> Client {
+        let reported = Reported {
+            version: Some(hour.map_or_else(|| "none".to_owned(), |hour| hour.to_string()).into()),
+            last_seen: hour.map(|hour| format!("2026-11-22T{hour:02}:00:00Z").into()),
+            ..Reported::default()
+        };
+        Client { name: name(number), reported: Some(reported), ..Client::default() }
     }
 
     fn homes(standings: &BTreeMap<u32, ExistingFleet>) -> BTreeMap<Text, u32> {
@@ -188,6 +204,52 @@ mod laws {
                         }
                     }
                 }
+            }
+        }
+    }
+
+    proptest! {
+        /// Exports in any order take no facts back, and no client is lost by an older one.
+        #[test]
+        fn no_facts_get_older(
+            days in proptest::collection::vec(
+                proptest::collection::btree_map(0..6_u8, proptest::option::of(0..24_u8), 0..6), 1..8
+            ),
+        ) {
+            let mut standings: BTreeMap<u32, ExistingFleet> = BTreeMap::new();
+            let provided = [Field::Version, Field::LastSeen].map(Fact::Field).into();
+            for day in days {
+                let rows = day.iter().map(|(number, hour)| (name(*number), client_at(*number, *hour)));
+                let export = Export {
+                    clients: &rows.collect(),
+                    provided: &provided,
+                    bad_names: &BTreeSet::new(),
+                    is_in_doubt: false,
+                };
+                let wish = ImportOptions {
+                    now: "2026-11-23T00:00:00Z".parse().expect("an instant"),
+                    ..wish(&first_day([]))
+                };
+                let outcome = decide(&export, &standings, &wish).expect("everybody may go");
+                let after = written(&outcome, &standings);
+                let (old, new) = (reported(&standings), reported(&after));
+                let seen = |clients: &BTreeMap<Text, Client>, name: &Text| -> Option<Text> {
+                    clients.get(name)?.reported.as_ref()?.last_seen.clone()
+                };
+                for (name, client) in &new {
+                    prop_assert!(seen(&new, name) >= seen(&old, name), "{name} gets older");
+                    let row = &export.clients.get(name);
+                    prop_assert!(*row == Some(client) || old.get(name) == Some(client));
+                }
+                let counted = outcome.new + outcome.changed + outcome.unchanged;
+                prop_assert_eq!(
+                    counted + outcome.older.len() + outcome.undated.len(),
+                    export.clients.len()
+                );
+                for name in old.keys().filter(|name| export.clients.contains_key(*name)) {
+                    prop_assert!(new.contains_key(name), "{name} is lost");
+                }
+                standings = after;
             }
         }
     }

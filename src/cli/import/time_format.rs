@@ -73,9 +73,8 @@ pub(super) fn time_format(text: &str) -> Result<TimeFormat, String> {
         return Err(format!("this contains no part of a time: {EXAMPLE}"));
     }
     let has_hour_12 = items.iter().any(|item| is_numeric(item, &[Numeric::Hour12]));
-    let format = TimeFormat::Strftime(text.to_owned(), items);
-    if format.reads_what_it_writes() {
-        return Ok(format);
+    if sample(&items).is_some() {
+        return Ok(TimeFormat::Strftime(text.to_owned(), items));
     }
     Err(if has_hour_12 {
         "%I is an hour from 1 to 12, which needs %p (AM or PM) and the minutes: write \
@@ -113,6 +112,12 @@ impl TimeFormat {
     /// Parses a cell. Returns `None` if the cell is not in this format.
     pub fn parse(&self, cell: &str) -> Option<CellTime> {
         match self {
+            // Programs of recent years write a narrow blank before AM and PM, and marks of the
+            // writing direction around numbers.
+            Self::Strftime(_, items) if !cell.is_ascii() => {
+                let cell = cell.replace(['\u{200e}', '\u{200f}'], "");
+                strftime(&cell.replace(['\u{a0}', '\u{202f}'], " "), items)
+            }
             Self::Strftime(_, items) => strftime(cell, items),
             Self::Unix => {
                 let whole = integer_part(cell)?;
@@ -174,26 +179,33 @@ impl TimeFormat {
         time_format(&replaced(text, other_order)).ok().filter(|other| has_both && other != self)
     }
 
-    /// Formats an instant and parses the result, to check that times in this format contain a
-    /// date, and no incomplete time of day.
-    fn reads_what_it_writes(&self) -> bool {
-        let Self::Strftime(_, items) = self else { return true };
-        let offset = FixedOffset::east_opt(3600);
-        let Some((day, offset)) = NaiveDate::from_ymd_opt(2026, 11, 22).zip(offset) else {
-            return false;
-        };
-        let Some(local) = day.and_hms_opt(20, 15, 42) else { return false };
-        let Some(sample) = local.and_local_timezone(offset).single() else { return false };
-        let mut text = String::new();
-        if write!(text, "{}", sample.format_with_items(items.iter())).is_err() {
-            return false;
-        }
-        match strftime(&text, items) {
-            Some(CellTime::Instant(read)) => (sample.to_utc() - read).abs() < TimeDelta::days(1),
-            Some(CellTime::Local(read)) => read.date() == day,
-            _ => false,
+    /// Returns whether times in this format are local times.
+    pub fn needs_zone(&self) -> bool {
+        match self {
+            Self::Strftime(_, items) => matches!(sample(items), Some(CellTime::Local(_))),
+            Self::Excel => true,
+            Self::Unix | Self::UnixMillis | Self::FileTime => false,
         }
     }
+}
+
+/// The sample is 2026-11-22T20:15:42+01:00, in seconds since 1970.
+const SAMPLE_SECONDS: i64 = 1_795_374_942;
+
+/// Formats an instant and parses the result. Returns `None` if the format cannot be parsed, because
+/// it has no complete date or an incomplete time of day.
+fn sample(items: &[Item<'static>]) -> Option<CellTime> {
+    let offset = FixedOffset::east_opt(3600)?;
+    let instant = DateTime::from_timestamp(SAMPLE_SECONDS, 0)?.with_timezone(&offset);
+    let mut text = String::new();
+    write!(text, "{}", instant.format_with_items(items.iter())).ok()?;
+    let read = strftime(&text, items)?;
+    let is_same = match read {
+        CellTime::Instant(read) => (instant.to_utc() - read).abs() < TimeDelta::days(1),
+        CellTime::Local(read) => read.date() == instant.date_naive(),
+        CellTime::Never => false,
+    };
+    is_same.then_some(read)
 }
 
 /// Returns the name of the format that reads a number as an instant that `is_plausible` accepts.
@@ -343,6 +355,13 @@ mod tests {
     fn an_offset_beside_a_date_counts() {
         assert_eq!(read("%Y-%m-%d %z", "2026-11-22 +0100"), "2026-11-21T23:00:00Z");
         assert_eq!(read("%Y-%m-%d", "2026-11-22"), "2026-11-22T00:00:00");
+        let narrow = "11/22/2026 8:15:00\u{202f}AM";
+        assert_eq!(read("%m/%d/%Y %I:%M:%S %p", narrow), "2026-11-22T08:15:00");
+        let marked = "\u{200e}11\u{200e}/\u{200e}22\u{200e}/\u{200e}2026";
+        assert_eq!(read("%m/%d/%Y", marked), "2026-11-22T00:00:00");
+        for (format, wanted) in [("%Y-%m-%d", true), ("%Y-%m-%d %z", false), ("%s", false)] {
+            assert_eq!(time_format(format).expect(format).needs_zone(), wanted, "{format}");
+        }
     }
 
     #[test]
