@@ -1,7 +1,7 @@
 //! Parses the times in an export as instants. A time that is not RFC 3339 is parsed only with the
 //! format and the time zone that the user specifies, never by guessing.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
 use super::time_format::{CellTime, TimeFormat, fitting_number};
 use crate::cli::terminal::times::exact;
@@ -65,6 +65,8 @@ impl Times {
                 return Ok(None);
             }
             CellTime::Instant(instant) => instant,
+            // Such a time is refused below. At the ends of the calendar, it has no local time.
+            CellTime::Local(local) if !(1..=9999).contains(&local.year()) => local.and_utc(),
             CellTime::Local(local) => {
                 let zone = self
                     .zone
@@ -317,6 +319,23 @@ mod tests {
         ] {
             let said = times.read(cell).expect_err(cell);
             assert!(said.contains(wanted), "{cell}: {said}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_cell_is_read_or_refused(
+            cell in "[-+0-9.,:/ TZeAPM]{0,24}|[+-]?[0-9]{1,20}|[+-]26214[0-9]-(01-01|12-31)|\\PC{0,12}",
+            at in 0..7_usize,
+            zone in 0..3_usize,
+        ) {
+            let format =
+                ["%Y-%m-%d", "%d.%m.%y %H:%M", "%s", "unix", "unix-ms", "excel", "filetime"][at];
+            let zone = ["Pacific/Kiritimati", "America/Adak", ""][zone];
+            if let Ok(Some(time)) = times(format, zone).read(&cell) {
+                let time = DateTime::parse_from_rfc3339(&time).expect("RFC 3339").to_utc();
+                proptest::prop_assert!(at_noon().is_plausible(time), "{format} {cell}: {time}");
+            }
         }
     }
 
