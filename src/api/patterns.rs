@@ -35,6 +35,11 @@ pub(super) const ASCII: &str = r"[ -%\x27-;=?-~]";
 /// takes four bytes in a field name in `managedFields`, which is JSON inside JSON.
 const PLAIN_ASCII: &str = r"[ !#-%\x27-;=?-\[\]-~]";
 
+/// Returns the regular expression for the characters of [`ANY`] that are not invisible.
+fn visible() -> String {
+    ANY.replace(']', &format!("{}]", super::invisible::class()))
+}
+
 /// End of the message for patterns with [`ANY`]: the excluded characters.
 const NEVER: &str = "without control characters and without <, > and &";
 
@@ -80,15 +85,30 @@ pub(crate) fn addresses_accept(text: &str) -> bool {
 
 /// Returns the pattern that a client's name must match. The limit `wide` also applies to ASCII
 /// names that contain `"` or `\`, because each of these characters takes four bytes in
-/// `managedFields`.
+/// `managedFields`. Invisible characters are excluded, because two names that look the same would
+/// be two clients.
 pub fn client_name(max: usize, wide: usize) -> Pattern {
     Pattern::new(
-        format!("^({PLAIN_ASCII}{{1,{max}}}|{ANY}{{1,{wide}}})$"),
+        format!("^({PLAIN_ASCII}{{1,{max}}}|{}{{1,{wide}}})$", visible()),
         format!(
             "must have 1 to {max} characters, or {wide} when one of them is not ASCII, a quotation \
-             mark or a backslash, {NEVER}"
+             mark or a backslash, without invisible and control characters and without <, > and &"
         ),
     )
+}
+
+/// Returns whether a text can be the name of a client.
+pub(crate) fn is_client_name(text: &str) -> bool {
+    static REGEX: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(&client_name(super::bounds::NAME, super::bounds::WIDE_NAME).regex).ok()
+    });
+    REGEX.as_ref().is_some_and(|regex| regex.is_match(text))
+}
+
+/// Returns whether a text can be the value of a label.
+pub(crate) fn is_label_value(text: &str) -> bool {
+    static REGEX: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&label_value().regex).ok());
+    text.len() <= super::bounds::LABEL && REGEX.as_ref().is_some_and(|regex| regex.is_match(text))
 }
 
 /// Returns the pattern that each name in a client selector must match.

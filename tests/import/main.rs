@@ -10,6 +10,8 @@ mod cluster;
 mod dialects;
 mod errors;
 mod losses;
+mod moving;
+mod names;
 mod odd_names;
 mod older;
 mod previous;

@@ -43,8 +43,8 @@ fn longer_names_are_shortened_and_counted() {
     );
     let output = local(&["-o", "json"], export.as_bytes());
     let words = String::from_utf8_lossy(&output.stderr);
-    let told = "3 clients have a computer or user name that is too long or contains control \
-                characters; the name was shortened\n";
+    let told = "3 clients have a computer or user name that is too long or contains control or \
+                invisible characters; the name was shortened\n";
     assert!(words.contains(told), "{words}");
     let clients = clients(&String::from_utf8_lossy(&output.stdout));
     let facts: Vec<_> = clients.iter().map(|client| client["reported"].clone()).collect();

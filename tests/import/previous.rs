@@ -180,3 +180,35 @@ fn earlier_files_that_do_not_fit() {
     }
     insta::assert_snapshot!("earlier_files", text);
 }
+
+#[test]
+fn clients_of_other_fleets_in_the_files_are_moved() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let fleet = |name: &str, labels: &str, clients: &str| {
+        format!(
+            "apiVersion: clientfleet.dev/v1alpha1\nkind: ClientFleet\nmetadata: {{name: {name}, \
+             labels: {{{labels}}}}}\nspec: {{packageFrom: {{name: server}}, clients: [{clients}]}}\n---\n"
+        )
+    };
+    let version = |name: &str| format!("{{name: {name}, reported: {{version: '3.59'}}}}");
+    let files = fleet("emea-001", "clientfleet.dev/import: emea", &version("LT-001"))
+        + &fleet(
+            "apac-001",
+            "clientfleet.dev/import: apac, site: x",
+            &[version("LT-002"), version("LT-003")].join(", "),
+        )
+        + &fleet("lab", "site: z", &version("LT-004"));
+    std::fs::write(folder.join("all.yaml"), files).expect("it is written");
+    let mut text = String::new();
+    for (options, names) in [
+        (vec!["--previous", "all.yaml"], 1..3),
+        (vec!["--previous", "all.yaml", "--move"], 1..3),
+        (vec!["--previous", "all.yaml", "--move"], 1..5),
+        (vec!["--move"], 1..3),
+    ] {
+        let said = transcript(folder, &export(names), &options);
+        text += &format!("# {}\n{said}\n", options.join(" "));
+    }
+    insta::assert_snapshot!("moved_in_files", text);
+}

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::existing_fleet::{ExistingFleet, ListedBy, MANAGER, WrittenBy, standing};
 use super::manifest::Manifest;
 use super::outcome::FleetChange;
-use crate::api::ClientFleet;
+use crate::api::{ClientFleet, Text};
 use crate::cli::cluster::{Cluster, WriteError, attempt};
 use crate::cli::gitops::DryRun;
 use crate::cli::terminal::interrupt::Interrupt;
@@ -23,7 +23,7 @@ use crate::cli::terminal::table::printable;
 
 const MAX_CONCURRENT_WRITES: usize = 4;
 /// Maximum number of attempts to write or delete a fleet that changes after it was read.
-const MAX_WRITE_ATTEMPTS: usize = 5;
+pub(super) const MAX_WRITE_ATTEMPTS: usize = 5;
 const MAX_PRINTED_CONFLICTS: usize = 10;
 
 /// Options for writing fleets to the cluster.
@@ -49,8 +49,21 @@ pub(super) struct ApplyOutcome {
     pub is_interrupted: bool,
 }
 
-struct FleetError {
-    sentences: Vec<String>,
+impl ApplyOutcome {
+    /// Adds the outcome of later writes.
+    pub(super) fn append(&mut self, later: Self) {
+        self.done.extend(later.done);
+        self.done.sort_by(|a, b| a.0.cmp(&b.0));
+        self.failures.extend(later.failures);
+        self.failed += later.failed;
+        self.untried += later.untried;
+        self.is_interrupted |= later.is_interrupted;
+    }
+}
+
+/// The error of a write or deletion of one fleet.
+pub(super) struct FleetError {
+    pub(super) sentences: Vec<String>,
     /// True if all other writes would fail for the same reason.
     is_general: bool,
     /// True if the API server may have stored the write.
@@ -59,8 +72,33 @@ struct FleetError {
 
 impl FleetError {
     /// Creates the error of a write that was not stored, and that says nothing about other writes.
-    fn of_one_fleet(sentences: Vec<String>) -> Self {
+    pub(super) fn of_one_fleet(sentences: Vec<String>) -> Self {
         Self { sentences, is_general: false, may_be_stored: false }
+    }
+}
+
+/// A change of one fleet.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Write<'a> {
+    /// Write or delete a fleet of this import.
+    Fleet(&'a Manifest, FleetChange),
+    /// Remove clients from a fleet of another import.
+    Removal { fleet: &'a str, clients: &'a [Text] },
+}
+
+impl Write<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Self::Fleet(manifest, _) => &manifest.metadata.name,
+            Self::Removal { fleet, .. } => fleet,
+        }
+    }
+
+    fn change(&self) -> FleetChange {
+        match self {
+            Self::Fleet(_, change) => *change,
+            Self::Removal { .. } => FleetChange::Changed,
+        }
     }
 }
 
@@ -68,7 +106,7 @@ impl FleetError {
 pub(super) async fn apply(
     cluster: &Cluster,
     namespace: &str,
-    writes: &[(&Manifest, FleetChange)],
+    writes: &[Write<'_>],
     options: Options,
 ) -> ApplyOutcome {
     let api: Api<ClientFleet> = Api::namespaced(cluster.client.clone(), namespace);
@@ -79,18 +117,18 @@ pub(super) async fn apply(
     let is_stopped = Cell::new(false);
     let mut under_way = stream::iter(writes)
         .take_while(|_| std::future::ready(!is_stopped.get() && !interrupt.is_received()))
-        .map(|(manifest, change)| {
+        .map(|write| {
             let writer = Writer { api: &api, cluster, namespace, options };
-            async move { (*manifest, *change, writer.write(manifest, *change).await) }
+            async move { (write, writer.write(write).await) }
         })
         .buffer_unordered(MAX_CONCURRENT_WRITES);
     let mut applied = ApplyOutcome::default();
     let mut tried = 0;
-    while let Some((manifest, change, result)) = under_way.next().await {
+    while let Some((write, result)) = under_way.next().await {
         tried += 1;
         progress.update(tried, Some(writes.len()));
         let Err(trouble) = result else {
-            applied.done.push((manifest.metadata.name.clone(), change));
+            applied.done.push((write.name().to_owned(), write.change()));
             continue;
         };
         applied.failed += 1;
@@ -108,18 +146,23 @@ pub(super) async fn apply(
     applied
 }
 
-struct Writer<'a> {
+/// Writes fleets to one namespace of a cluster.
+pub(super) struct Writer<'a> {
     api: &'a Api<ClientFleet>,
     cluster: &'a Cluster,
     namespace: &'a str,
-    options: Options,
+    pub(super) options: Options,
 }
 
 impl Writer<'_> {
-    async fn write(&self, manifest: &Manifest, change: FleetChange) -> Result<(), FleetError> {
+    async fn write(&self, write: &Write<'_>) -> Result<(), FleetError> {
         if self.options.dry_run == DryRun::Client {
             return Ok(());
         }
+        let (manifest, change) = match write {
+            Write::Fleet(manifest, change) => (*manifest, *change),
+            Write::Removal { fleet, clients } => return self.remove(fleet, clients).await,
+        };
         match change {
             FleetChange::Unchanged => Ok(()),
             FleetChange::Changed if manifest.spec.clients.is_none() => self.empty(manifest).await,
@@ -129,7 +172,7 @@ impl Writer<'_> {
     }
 
     /// Sends a patch until its outcome is known.
-    async fn send<P: Serialize + Debug>(
+    pub(super) async fn send<P: Serialize + Debug>(
         &self,
         name: &str,
         parameters: &PatchParams,
@@ -251,18 +294,23 @@ impl Writer<'_> {
         })
     }
 
-    async fn read(&self, name: &str) -> Result<Value, Error> {
+    pub(super) async fn read(&self, name: &str) -> Result<Value, Error> {
         let request = http::Request::get(format!("{}/{name}", self.api.resource_url()));
         self.cluster.client.request(request.body(Vec::new()).map_err(Error::HttpError)?).await
     }
 
     /// Returns the error of a read. `last` is the error of the write before it.
-    fn read_failed(&self, name: &str, error: Error, last: Option<&WriteError>) -> FleetError {
+    pub(super) fn read_failed(
+        &self,
+        name: &str,
+        error: Error,
+        last: Option<&WriteError>,
+    ) -> FleetError {
         let may_be_stored = last.is_some_and(|last| last.may_be_stored);
         self.write_failed("get", name, &WriteError { error, may_be_stored })
     }
 
-    fn write_failed(&self, verb: &str, name: &str, error: &WriteError) -> FleetError {
+    pub(super) fn write_failed(&self, verb: &str, name: &str, error: &WriteError) -> FleetError {
         // An error response from the API server may concern only this fleet. Without a response,
         // or if the server fails again and again, the next write would fail as well. 404 Not Found
         // means that the namespace or the CRD is missing, which affects every fleet.

@@ -28,7 +28,8 @@ use crate::values::{Timestamp, Zone};
 pub(crate) const EXAMPLES: &str = "\
 Columns are recognised by their titles (Device ID, Computer Name, IP Address, Last logged-in user, Client Version, \
 Last Contact, Time Zone and the like), in any order; --column says what a title does not. An empty cell is an absent \
-field. A client stays in the fleet that has it; new ones fill the fleets with room. Clients that are gone from the \
+field. A client stays in the fleet that has it; new ones fill the fleets with room. A client that another fleet of \
+the namespace lists stops the import, unless --move takes it along. Clients that are gone from the \
 export leave, but no more than --max-removals. What an earlier export gave and this one has no column for stops the \
 import, unless --drop lets it go. A row that is older than what is known of its client, by lastSeen, leaves the client \
 as it is, unless --allow-older is given. With --skip-invalid a client whose row is bad stays as it is, and while \
@@ -79,13 +80,19 @@ pub(crate) struct ImportArgs {
     #[arg(long = "column", value_name = "FIELD=COLUMN", value_parser = columns::mapping)]
     pub(super) columns: Vec<Mapping>,
     /// Make a label of each client of this column; its key is the column's title in small letters,
-    /// or as given; up to four times
+    /// or as given; up to four times. A cell that cannot be a label's value, as Human Resources,
+    /// becomes a slug with a short hash, and the import prints what became what
     #[arg(long, value_name = "COLUMN[=KEY]")]
     pub(super) group_by: Vec<String>,
     /// Let a field, or the label of this key, go that the export gives no more, from all clients that
     /// have it of this import; can be given several times
     #[arg(long = "drop", value_name = "FIELD", value_parser = facts::fact)]
     pub(super) drops: Vec<Fact>,
+    /// Make a name of each identity that cannot be one, such as R&D/PC 7 or one that is too long:
+    /// a slug with a short hash, always the same for the same identity; the identity becomes the
+    /// computer, unless a column gives that
+    #[arg(long)]
+    pub(super) derive_names: bool,
     /// What separates cells; default: what the header shows, of comma, semicolon and tab (\t)
     #[arg(long, value_name = "CHARACTER", value_parser = separator)]
     pub(super) separator: Option<u8>,
@@ -119,6 +126,10 @@ pub(crate) struct ImportArgs {
     /// their clients as they are
     #[arg(long)]
     pub(super) allow_older: bool,
+    /// Take along clients that fleets of another import in the namespace list: add them here first,
+    /// and then remove them there
+    #[arg(long = "move")]
+    pub(super) moves: bool,
     /// Remove fleets of this import in which no client is left: with --apply from the cluster, else from
     /// what is printed
     #[arg(long)]
@@ -161,6 +172,7 @@ impl ImportArgs {
             times: Times { format: self.time_format.clone(), zone: self.time_zone.clone(), now },
             empty: self.empty.clone(),
             shorten_messages: self.shorten_messages,
+            derive_names: self.derive_names,
         }
     }
 
@@ -181,6 +193,13 @@ impl ImportArgs {
                  the package",
                 self.package_from
             ));
+        }
+        if self.moves && self.local && self.previous.is_empty() {
+            problems.push(
+                "--move: without a cluster, other fleets are known from --previous only: name their \
+                 files with it, or leave --move out"
+                    .to_owned(),
+            );
         }
         let mut metadata = json!({ "name": self.fleet, "labels": labels });
         if let Some(namespace) = &self.namespace {

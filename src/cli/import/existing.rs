@@ -41,10 +41,23 @@ pub(super) async fn of_cluster(
     prefix: &str,
     written: WrittenBy,
 ) -> Result<BTreeMap<u32, ExistingFleet>, Failure> {
+    let add = |standings: &mut ExistingFleets, fleet: &Value| {
+        standings.add(prefix, fleet, written);
+    };
+    let selector = format!("{IMPORT_LABEL}={prefix}");
+    list(cluster, namespace, &selector, add).await?.finish().map_err(refused)
+}
+
+/// Lists the fleets in the cluster that match a label selector, and adds each of them to a `T`.
+pub(super) async fn list<T: Default>(
+    cluster: &Cluster,
+    namespace: &str,
+    selector: &str,
+    mut add: impl FnMut(&mut T, &Value),
+) -> Result<T, Failure> {
     let mut progress = Progress::start("Reading fleets");
-    let mut standings = ExistingFleets::default();
-    let mut parameters =
-        ListParams::default().labels(&format!("{IMPORT_LABEL}={prefix}")).limit(PAGE_SIZE);
+    let mut read = T::default();
+    let mut parameters = ListParams::default().labels(selector).limit(PAGE_SIZE);
     let mut done = 0;
     loop {
         let request = Request::new(ClientFleet::url_path(&(), Some(namespace))).list(&parameters);
@@ -56,7 +69,7 @@ pub(super) async fn of_cluster(
             Ok(page) => page,
             // 410 Gone: the continue token expired; restart the list without paging.
             Err(Error::Api(status)) if status.code == 410 && done > 0 => {
-                (standings, done) = (ExistingFleets::default(), 0);
+                (read, done) = (T::default(), 0);
                 (parameters.limit, parameters.continue_token) = (None, None);
                 continue;
             }
@@ -67,12 +80,12 @@ pub(super) async fn of_cluster(
         };
         done += page.items.len();
         for fleet in &page.items {
-            standings.add(prefix, fleet, written);
+            add(&mut read, fleet);
         }
         progress.update(done, None);
         parameters.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
         if parameters.continue_token.is_none() {
-            return standings.finish().map_err(refused);
+            return Ok(read);
         }
     }
 }
@@ -160,8 +173,8 @@ pub(super) async fn package_doubt(
 #[derive(Debug, Default)]
 pub(super) struct Printed {
     pub fleets: BTreeMap<u32, ExistingFleet>,
-    /// Names of the fleets in the import's namespace that do not have the import's label.
-    others: BTreeSet<String>,
+    /// Fleets in the import's namespace that do not have the import's label, by name.
+    pub others: BTreeMap<String, Value>,
 }
 
 impl Printed {
@@ -182,7 +195,7 @@ impl Printed {
                     standings.add(prefix, &given.value(), WrittenBy::LabelWriter);
                 }
                 (true, false) => drop(elsewhere.insert(identity.namespace)),
-                (false, true) => drop(printed.others.insert(identity.name)),
+                (false, true) => drop(printed.others.insert(identity.name, given.value())),
                 (false, false) => {}
             }
         };
@@ -200,7 +213,7 @@ impl Printed {
     /// Returns an error if a fleet that the import would create exists in the files but does not
     /// have the import's label. For the cluster, see [`no_strangers_in_cluster`].
     pub(crate) fn no_strangers(&self, prefix: &str, names: &[&str]) -> Result<(), Failure> {
-        let known = names.iter().filter(|name| self.others.contains(**name));
+        let known = names.iter().filter(|name| self.others.contains_key(**name));
         let strangers: Vec<String> = known.map(|name| (*name).to_owned()).collect();
         no_strangers(prefix, &strangers)
     }

@@ -235,7 +235,7 @@ impl Owners {
 ///
 /// A manager that owns only some fields of a client, such as a reporting service, does not list the
 /// client, and does not keep the client in the fleet.
-fn clients(set: &Value) -> impl Iterator<Item = String> {
+pub(super) fn clients(set: &Value) -> impl Iterator<Item = String> {
     let entries = set.pointer(CLIENTS).and_then(Value::as_object).into_iter().flatten();
     let lists = |below: &Value| is_whole(below) || below.get(".").is_some();
     entries.filter(move |(_, below)| lists(below)).filter_map(|(key, _)| name_of(key))

@@ -14,10 +14,10 @@ use crate::cli::gitops::DryRun;
 use crate::cli::terminal::table::printable;
 use crate::cli::{FAILURE, Failure};
 
-const MAX_PRINTED_PROBLEMS: usize = 50;
+pub(super) const MAX_PRINTED_PROBLEMS: usize = 50;
 /// Name that messages use for standard input (`-`).
 pub(super) const STANDARD_INPUT: &str = "standard input";
-const MAX_NAMES: usize = 10;
+pub(super) const MAX_NAMES: usize = 10;
 /// Maximum number of clients to name that leave their fleets or lose their version.
 const MAX_LEAVING_NAMES: usize = 50;
 
@@ -134,7 +134,7 @@ fn ungiven(fact: &Fact, number: usize) -> String {
 }
 
 /// Formats the first names, up to `most`, and the number of the others.
-fn names(names: &[Text], most: usize) -> String {
+pub(super) fn names(names: &[Text], most: usize) -> String {
     let shown: Vec<_> = names.iter().take(most).map(|name| printable(name)).collect();
     let more = names.len().saturating_sub(most);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -262,8 +262,8 @@ fn unreadable(text: &mut String, inventory: &Inventory) {
         text.push('\n');
     };
     if inventory.shortened_names > 0 {
-        let why = "a computer or user name that is too long or contains control characters; the \
-                   name was shortened";
+        let why = "a computer or user name that is too long or contains control or invisible \
+                   characters; the name was shortened";
         remark(of(inventory.shortened_names, &format!("has {why}"), &format!("have {why}")));
     }
     if inventory.missing_times > 0 {
@@ -334,7 +334,8 @@ fn of(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", clients(number), if number == 1 { one } else { many })
 }
 
-fn clients(number: usize) -> String {
+/// Formats a number of clients: `1 client`, `2 clients`.
+pub(super) fn clients(number: usize) -> String {
     if number == 1 { "1 client".to_owned() } else { format!("{number} clients") }
 }
 

@@ -2,8 +2,9 @@
 //! fleets.
 //!
 //! [`text`], [`csv_table`], [`columns`] and [`rows`] parse the clients, [`existing`] and
-//! [`existing_fleet`] read the existing fleets, and [`outcome`] decides the resulting fleets. Only
-//! [`existing`] and [`applying`] send requests to the cluster.
+//! [`existing_fleet`] read the existing fleets, and [`outcome`] decides the resulting fleets.
+//! [`elsewhere`] and [`moving`] find and move the clients that other fleets list. Only [`existing`],
+//! [`applying`] and [`removal`] send requests to the cluster.
 
 mod addresses;
 mod admissible;
@@ -12,26 +13,37 @@ mod arguments;
 mod bad_rows;
 mod columns;
 mod csv_table;
+mod elsewhere;
 mod existing;
 mod existing_fleet;
 mod facts;
+mod identities;
+mod identity_messages;
 mod manifest;
 mod messages;
 mod older;
+mod moving;
 mod outcome;
 mod outcome_tests;
+mod removal;
 mod rows;
 mod sharding;
+mod slug;
 mod text;
 mod time_format;
 mod times;
 mod windows_zones;
 
+use std::collections::BTreeMap;
+
+use self::applying::Write;
 pub(crate) use self::arguments::ImportArgs;
 use self::arguments::ImportFormat;
+use self::elsewhere::Search;
 use self::existing::Printed;
-use self::existing_fleet::WrittenBy;
+use self::existing_fleet::{ExistingFleet, WrittenBy};
 use self::manifest::Manifest;
+use self::moving::{MovedClients, Moving};
 use self::outcome::{Export, FleetChange, ImportOptions, ImportOutcome};
 use self::rows::Inventory;
 use super::cluster::Cluster;
@@ -68,21 +80,21 @@ async fn import(
         return Ok((String::new(), WRONG_INPUT));
     };
     if arguments.local {
-        let outcome = locally(arguments, &inventory, &wish, remarks)?;
+        let (outcome, moves) = locally(arguments, &inventory, &wish, remarks)?;
         messages::remarks(remarks, &outcome, &inventory, &wish);
         messages::empty_fleets(remarks, &outcome, &wish, false);
-        return Ok((print(arguments, &outcome, remarks)?, 0));
+        return Ok((print(arguments, &outcome, &moves, &wish, remarks)?, 0));
     }
     let cluster = Cluster::connect(&arguments.connection).await?;
     let namespace = arguments.namespace.as_ref().unwrap_or(&cluster.namespace).clone();
     let wish = ImportOptions { namespace: Some(namespace), ..wish };
-    let outcome = in_cluster(arguments, &cluster, &inventory, &wish, remarks).await?;
+    let (outcome, moves) = in_cluster(arguments, &cluster, &inventory, &wish, remarks).await?;
     messages::remarks(remarks, &outcome, &inventory, &wish);
     messages::empty_fleets(remarks, &outcome, &wish, arguments.apply);
     if arguments.apply {
-        Ok(apply(arguments, &cluster, &wish, &outcome, remarks).await)
+        Ok(apply(arguments, &cluster, &wish, &outcome, &moves, remarks).await)
     } else {
-        Ok((print(arguments, &outcome, remarks)?, 0))
+        Ok((print(arguments, &outcome, &moves, &wish, remarks)?, 0))
     }
 }
 
@@ -122,6 +134,7 @@ fn inventory(
     let cells = rows::time_cells(&sheet, &columns);
     reading.times.check_order(cells).map_err(|reason| wrong(printable(&reason).into_owned()))?;
     let inventory = rows::read(&sheet, &columns, &reading);
+    identity_messages::remarks(remarks, &name, &inventory);
     messages::unused_times(remarks, &inventory, &reading.times);
     // If all rows are bad, an option is wrong, or the file: without them, nothing would be imported.
     let is_skipped = arguments.skip_invalid && !inventory.clients.is_empty();
@@ -129,13 +142,21 @@ fn inventory(
     Ok(Some(inventory).filter(|inventory| inventory.bad.is_empty() || is_skipped))
 }
 
-fn export(inventory: &Inventory) -> Export<'_> {
-    Export {
-        clients: &inventory.clients,
+fn decide(
+    inventory: &Inventory,
+    standings: &BTreeMap<u32, ExistingFleet>,
+    moves: &MovedClients,
+    wish: &ImportOptions,
+) -> Result<ImportOutcome, Failure> {
+    let export = Export {
+        clients: &moves.with_newer_reports(inventory, wish.allow_older),
         provided: &inventory.given,
         bad_names: &inventory.bad_names,
         is_in_doubt: inventory.unidentified > 0,
-    }
+        moved: &moves.before,
+    };
+    outcome::decide(&export, standings, wish)
+        .map_err(|refusals| messages::refused(&refusals, wish.max_removals))
 }
 
 fn locally(
@@ -143,17 +164,20 @@ fn locally(
     inventory: &Inventory,
     wish: &ImportOptions,
     remarks: &mut String,
-) -> Result<ImportOutcome, Failure> {
+) -> Result<(ImportOutcome, MovedClients), Failure> {
     let printed = if arguments.previous.is_empty() {
         remarks.push_str(messages::NO_PREVIOUS);
         Printed::default()
     } else {
         Printed::read(&arguments.previous, wish.namespace.as_deref(), &wish.prefix)?
     };
-    let outcome = outcome::decide(&export(inventory), &printed.fleets, wish)
-        .map_err(|refusals| messages::refused(&refusals, wish.max_removals))?;
+    let elsewhere = Search::new(inventory, None).in_files(printed.others.values());
+    let file = messages::file(&arguments.file);
+    identity_messages::known(remarks, &file, inventory, &printed.fleets, &elsewhere);
+    let moves = moving::decide(elsewhere, &printed.fleets, arguments.moves, remarks)?;
+    let outcome = decide(inventory, &printed.fleets, &moves, wish)?;
     printed.no_strangers(&wish.prefix, &created(&outcome))?;
-    Ok(outcome)
+    Ok((outcome, moves))
 }
 
 async fn in_cluster(
@@ -162,17 +186,21 @@ async fn in_cluster(
     inventory: &Inventory,
     wish: &ImportOptions,
     remarks: &mut String,
-) -> Result<ImportOutcome, Failure> {
+) -> Result<(ImportOutcome, MovedClients), Failure> {
     let namespace = wish.namespace.as_deref().unwrap_or_default();
     let written = if arguments.apply { WrittenBy::Manager } else { WrittenBy::LabelWriter };
     let standings = existing::of_cluster(cluster, namespace, &wish.prefix, written).await?;
-    let outcome = outcome::decide(&export(inventory), &standings, wish)
-        .map_err(|refusals| messages::refused(&refusals, wish.max_removals))?;
+    let search = Search::new(inventory, Some(written));
+    let elsewhere = search.in_cluster(cluster, namespace, &wish.prefix).await?;
+    let file = messages::file(&arguments.file);
+    identity_messages::known(remarks, &file, inventory, &standings, &elsewhere);
+    let moves = moving::decide(elsewhere, &standings, arguments.moves, remarks)?;
+    let outcome = decide(inventory, &standings, &moves, wish)?;
     let created = created(&outcome);
     existing::no_strangers_in_cluster(cluster, namespace, &wish.prefix, &created).await?;
     let doubt = existing::package_doubt(cluster, namespace, &wish.package_from).await?;
     remarks.extend(doubt.map(|doubt| format!("warning: {doubt}\n")));
-    Ok(outcome)
+    Ok((outcome, moves))
 }
 
 fn created(outcome: &ImportOutcome) -> Vec<&str> {
@@ -183,10 +211,14 @@ fn created(outcome: &ImportOutcome) -> Vec<&str> {
 fn print(
     arguments: &ImportArgs,
     outcome: &ImportOutcome,
+    moves: &MovedClients,
+    wish: &ImportOptions,
     remarks: &mut String,
 ) -> Result<String, Failure> {
     let stay = outcome.fleets.iter().filter(|fleet| fleet.change != FleetChange::Pruned);
-    let manifests: Vec<&Manifest> = stay.map(|fleet| &fleet.manifest).collect();
+    let left = moves.manifests(wish.namespace.as_ref());
+    let manifests: Vec<&Manifest> = stay.map(|fleet| &fleet.manifest).chain(&left).collect();
+    moves.remarks(remarks, Moving::Printed);
     let output = match arguments.output {
         ImportFormat::Yaml => manifest::yaml(&manifests),
         ImportFormat::Json => manifest::json(&manifests),
@@ -200,16 +232,35 @@ async fn apply(
     cluster: &Cluster,
     wish: &ImportOptions,
     outcome: &ImportOutcome,
+    moves: &MovedClients,
     remarks: &mut String,
 ) -> (String, u8) {
     let differ = outcome.fleets.iter().filter(|fleet| fleet.change != FleetChange::Unchanged);
-    let writes: Vec<(&Manifest, FleetChange)> =
-        differ.map(|fleet| (&fleet.manifest, fleet.change)).collect();
+    let writes: Vec<Write> =
+        differ.map(|fleet| Write::Fleet(&fleet.manifest, fleet.change)).collect();
+    let removals: Vec<Write> =
+        moves.leaving.iter().map(|(fleet, clients)| Write::Removal { fleet, clients }).collect();
     let options =
         applying::Options { force: arguments.force_conflicts, dry_run: arguments.dry_run };
     let namespace = wish.namespace.as_deref().unwrap_or_default();
-    let applied = applying::apply(cluster, namespace, &writes, options).await;
+    let mut applied = applying::apply(cluster, namespace, &writes, options).await;
+    // Remove clients from their old fleets only after all new fleets are written, so that a client
+    // is in two fleets for a while, but never in none.
+    if applied.failed + applied.untried == 0 && !applied.is_interrupted {
+        applied.append(applying::apply(cluster, namespace, &removals, options).await);
+    } else {
+        applied.untried += removals.len();
+    }
+    let is_done = applied.failed + applied.untried == 0;
+    moves.remarks(
+        remarks,
+        match is_done {
+            false => Moving::Failed,
+            true if arguments.dry_run.is_real() => Moving::Applied,
+            true => Moving::DryRun,
+        },
+    );
     let (output, words) = messages::applied(&applied, outcome, arguments.dry_run);
     remarks.push_str(&words);
-    (output, if applied.failed + applied.untried > 0 { FAILURE } else { 0 })
+    (output, if is_done { 0 } else { FAILURE })
 }

@@ -152,6 +152,8 @@ pub(super) struct Export<'a> {
     /// True if some bad rows do not identify their client. The import then removes no clients,
     /// because such a row may belong to any client.
     pub is_in_doubt: bool,
+    /// Clients that other fleets of the namespace list now, as they list them.
+    pub moved: &'a BTreeMap<Text, Client>,
 }
 
 /// Decides the content of every fleet.
@@ -173,6 +175,7 @@ pub(super) fn decide(
     for (number, standing) in standings {
         shards.keep(*number, standing, export);
     }
+    let moved = shards.take_along(export);
     let refusals = shards.refusals(wish);
     if !refusals.is_empty() {
         return Err(refusals);
@@ -186,6 +189,8 @@ pub(super) fn decide(
         let clients = shards.clients.entry(number).or_default();
         clients.extend(names.iter().filter_map(|name| export.clients.get(*name)).cloned());
     }
+    // A moved client is not new: its remark counts it.
+    shards.new = shards.new.saturating_sub(moved);
     let fleets = std::mem::take(&mut shards.clients).into_iter().map(|(number, clients)| {
         let is_empty = shards.occupied.get(&number).is_none_or(|occupied| *occupied == 0);
         fleet(number, clients, is_empty, standings.get(&number), wish)
@@ -233,6 +238,20 @@ struct Shards<'a> {
 }
 
 impl<'a> Shards<'a> {
+    /// Adds what the clients that move here lose. Returns the number of these clients.
+    fn take_along(&mut self, export: &Export) -> usize {
+        let mut moved = 0;
+        for (name, before) in export.moved {
+            if let Some(after) = export.clients.get(name)
+                && !self.housed.contains(name.as_str())
+            {
+                self.losses.add(before, after, None, export.provided);
+                moved += 1;
+            }
+        }
+        moved
+    }
+
     fn keep(&mut self, number: u32, standing: &'a ExistingFleet, export: &Export) {
         let made: BTreeMap<&str, &Client> = standing
             .spec

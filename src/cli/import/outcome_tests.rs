@@ -85,6 +85,7 @@ mod laws {
             provided: &BTreeSet::from([Fact::Field(Field::Version)]),
             bad_names: &bad_names,
             is_in_doubt: day.is_in_doubt,
+            moved: &BTreeMap::new(),
         };
         decide(&export, standings, wish)
     }

@@ -9,6 +9,7 @@ use super::admissible;
 use super::columns::{ColumnMap, Field};
 use super::csv_table::{CsvTable, Record};
 use super::facts::{self, Fact};
+use super::identities::{self, Derived, Deriving, Lookalikes};
 use super::times::Times;
 use super::windows_zones::zone;
 use crate::api::fleet::{Client, LastError, Reported};
@@ -29,6 +30,8 @@ pub(super) struct Reading {
     pub empty: Vec<String>,
     /// True if `lastError` messages that the API does not accept are shortened.
     pub shorten_messages: bool,
+    /// True if identities that cannot be the name of a client become slugs.
+    pub derive_names: bool,
 }
 
 /// A problem in a row of the export.
@@ -69,13 +72,29 @@ pub(super) struct Inventory {
     pub shortened_ips: usize,
     /// Number of clients with a time that stands for no time, such as `never`.
     pub missing_times: usize,
+    /// Line of each client, also of clients with several rows.
+    pub lines: HashMap<Text, usize>,
+    /// Client names and label values that were made of other texts.
+    pub derived: Derived,
+    /// Clients whose names differ only in case.
+    pub lookalikes: Lookalikes,
+    /// Lines with invisible characters at the ends of cells, where they were left out.
+    pub trimmed: BTreeSet<usize>,
 }
 
 /// Reads all rows of an export.
 pub(super) fn read(sheet: &CsvTable, columns: &ColumnMap, reading: &Reading) -> Inventory {
     let zones = RefCell::default();
-    let (shortened, timeless) = (RefCell::default(), RefCell::default());
-    let rows = Rows { sheet, columns, reading, zones, shortened, timeless };
+    let rows = Rows {
+        sheet,
+        columns,
+        reading,
+        zones,
+        shortened: RefCell::default(),
+        timeless: RefCell::default(),
+        deriving: Deriving::new(reading.derive_names),
+        trimmed: RefCell::default(),
+    };
     let mut inventory = Inventory {
         rows: sheet.records.len(),
         given: facts::provided(columns),
@@ -90,6 +109,8 @@ pub(super) fn read(sheet: &CsvTable, columns: &ColumnMap, reading: &Reading) -> 
     }
     rows.judge(&mut inventory, read);
     inventory.bad.sort();
+    let lines = inventory.lines.iter().map(|(name, line)| (name, *line));
+    inventory.lookalikes = identities::lookalikes(lines);
     for client in inventory.clients.values() {
         inventory.missing_times += usize::from(rows.timeless.borrow().contains(&client.name));
         let Some(reported) = &client.reported else { continue };
@@ -104,6 +125,9 @@ pub(super) fn read(sheet: &CsvTable, columns: &ColumnMap, reading: &Reading) -> 
         inventory.shortened_ips += usize::from(is_shortened);
         inventory.unreadable_ips += usize::from(is_unreadable);
     }
+    inventory.trimmed = rows.trimmed.into_inner();
+    let clients = &inventory.clients;
+    inventory.derived = rows.deriving.finish(|name| clients.contains_key(name));
     inventory
 }
 
@@ -129,6 +153,9 @@ struct Rows<'a> {
     shortened: RefCell<BTreeSet<Text>>,
     /// Names of the clients with a time that stands for no time.
     timeless: RefCell<BTreeSet<Text>>,
+    deriving: Deriving,
+    /// Lines with invisible characters at the ends of cells.
+    trimmed: RefCell<BTreeSet<usize>>,
 }
 
 impl Rows<'_> {
@@ -171,14 +198,33 @@ impl Rows<'_> {
                 Field::ErrorTime => error.time = value,
             }
         }
+        self.keep_identity(record, &client.name, &mut reported.computer);
         reported.last_error = (error != LastError::default()).then(|| Box::new(error));
         client.reported = (reported != Reported::default()).then_some(reported);
-        client.labels = self.labels(record);
+        client.labels = self.labels(record, &mut bad);
         (Some(client), bad)
     }
 
+    /// Makes the identity of a client the client's computer name, if the name was made of the
+    /// identity and the export gives no other computer name.
+    fn keep_identity(&self, record: &Record, name: &Text, computer: &mut Option<Text>) {
+        let identity = self.cell(record, self.name_column());
+        if name.is_empty() || name.as_str() == identity {
+            return;
+        }
+        let is_kept = computer.is_none() || computer.as_deref() == Some(identity);
+        if computer.is_none() {
+            *computer = self.fitted(reported_text::COMPUTER, identity, record);
+        }
+        self.deriving.record(name, identity, is_kept);
+    }
+
     fn cell<'r>(&self, record: &'r Record, column: usize) -> &'r str {
-        let cell = record.cell(column);
+        let full = record.cell(column);
+        let cell = identities::trim(full);
+        if cell.len() < full.len() {
+            self.trimmed.borrow_mut().insert(record.line);
+        }
         if self.reading.empty.iter().any(|empty| empty == cell) { "" } else { cell }
     }
 
@@ -190,6 +236,15 @@ impl Rows<'_> {
             };
         }
         Ok(Some(match field {
+            Field::Name => match identities::invisible(cell) {
+                Some(character) => {
+                    return Err(format!(
+                        "holds the invisible character {}: write the name without it",
+                        character.escape_default()
+                    ));
+                }
+                None => self.deriving.name(cell),
+            },
             Field::TimeZone => self.zone(cell)?,
             Field::LastSeen | Field::ErrorTime => return self.time(cell, record),
             Field::Ip => addresses::addresses(cell).into(),
@@ -205,10 +260,10 @@ impl Rows<'_> {
     /// Returns the name of a computer or user, shortened if the API does not accept it, and records
     /// the client of the row if so. A name never refuses a row, because it identifies no client.
     fn fitted(&self, bound: TextBound, cell: &str, record: &Record) -> Option<Text> {
-        let fitted = bound.fit(cell, "...");
+        let visible = identities::visible(cell);
+        let fitted = bound.fit(&visible, "...");
         if fitted != cell {
-            let client = self.cell(record, self.name_column());
-            self.shortened.borrow_mut().insert(client.into());
+            self.shortened.borrow_mut().insert(self.name(record));
         }
         Some(Text::from(fitted)).filter(|fitted| !fitted.is_empty())
     }
@@ -217,8 +272,7 @@ impl Rows<'_> {
     fn time(&self, cell: &str, record: &Record) -> Result<Option<Text>, String> {
         let time = self.reading.times.read(cell)?;
         if time.is_none() {
-            let client = self.cell(record, self.name_column());
-            self.timeless.borrow_mut().insert(client.into());
+            self.timeless.borrow_mut().insert(self.name(record));
         }
         Ok(time.map(Text::from))
     }
@@ -232,10 +286,24 @@ impl Rows<'_> {
         found
     }
 
-    fn labels(&self, record: &Record) -> Labels {
-        let labels = self.columns.labels.iter();
-        let labels = labels.map(|(key, column)| (key.as_str(), self.cell(record, *column)));
-        labels.filter(|(_, value)| !value.is_empty()).collect()
+    fn labels(&self, record: &Record, bad: &mut Vec<Bad>) -> Labels {
+        let mut labels: Vec<(&str, Text)> = Vec::new();
+        for (key, column) in &self.columns.labels {
+            let cell = self.cell(record, *column);
+            if cell.is_empty() {
+                continue;
+            }
+            match self.deriving.label(key, cell) {
+                Ok(value) => labels.push((key, value)),
+                Err(reason) => bad.push(self.bad(record, *column, reason)),
+            }
+        }
+        labels.into_iter().collect()
+    }
+
+    /// Returns the name of the row's client, or an empty text if the row has none.
+    fn name(&self, record: &Record) -> Text {
+        self.deriving.name(self.cell(record, self.name_column()))
     }
 
     fn bad(&self, record: &Record, column: usize, reason: String) -> Bad {
@@ -285,8 +353,7 @@ impl Rows<'_> {
         // Also count names in bad rows, because a bad row may be the one with the correct data for
         // the client.
         for record in &self.sheet.records {
-            let name = self.cell(record, self.name_column());
-            if let Some(known) = lines.get_mut(name)
+            if let Some(known) = lines.get_mut(&self.name(record))
                 && !known.contains(&record.line)
             {
                 known.push(record.line);
@@ -295,15 +362,12 @@ impl Rows<'_> {
         let (once, twice): (Vec<_>, Vec<_>) =
             read.into_iter().partition(|(_, client)| lines[&client.name].len() == 1);
         for (line, client) in twice {
-            let others = lines[&client.name].iter().filter(|other| **other != line);
-            let others: Vec<String> = others.take(3).map(ToString::to_string).collect();
-            let reason = format!(
-                "stands in line {} too: a client has one row, and a name that no other has",
-                others.join(", ")
-            );
+            let reason = self.repeated(line, &client.name, &lines[&client.name], &records);
             inventory.bad.push(self.bad(records[&line], self.name_column(), reason));
             inventory.bad_names.insert(client.name);
         }
+        let first = |(name, lines): (&Text, &Vec<usize>)| Some((name.clone(), *lines.first()?));
+        inventory.lines = lines.iter().filter_map(first).collect();
         let (lines, clients): (Vec<usize>, Vec<Client>) = once.into_iter().unzip();
         let refused = admissible::refused(&clients);
         for ((at, client), line) in clients.into_iter().enumerate().zip(lines) {
@@ -325,6 +389,33 @@ impl Rows<'_> {
         }
     }
 
+    /// Returns the problem of a row whose client has the same name as the clients of other rows.
+    fn repeated(
+        &self,
+        line: usize,
+        name: &Text,
+        lines: &[usize],
+        records: &HashMap<usize, &Record>,
+    ) -> String {
+        let identity = |line: &usize| {
+            let record = records.get(line);
+            record.map(|record| self.cell(record, self.name_column())).unwrap_or_default()
+        };
+        let others: Vec<&usize> = lines.iter().filter(|other| **other != line).collect();
+        if let Some(other) = others.iter().find(|other| identity(other) != identity(&line)) {
+            return format!(
+                "would have the name `{name}`, as \"{}\" in line {other} does: write one of the two \
+                 otherwise",
+                identity(other)
+            );
+        }
+        let others: Vec<String> = others.into_iter().take(3).map(ToString::to_string).collect();
+        format!(
+            "stands in line {} too: a client has one row, and a name that no other has",
+            others.join(", ")
+        )
+    }
+
     /// Converts an admission problem to a problem of the row, and finds the column with the invalid
     /// value.
     fn refused(&self, record: &Record, problem: &admissible::Refused) -> Bad {
@@ -338,6 +429,7 @@ impl Rows<'_> {
         let column = fields.filter_map(of_field).chain(labels.filter_map(of_label)).next();
         let hint = match problem.field.as_str() {
             "reported.lastError.message" => "; --shorten-messages makes one line of it and cuts it",
+            "name" if !self.deriving.derives_names => "; --derive-names makes a name of it",
             _ => "",
         };
         let reason = format!("{}{hint}", problem.reason);

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::api::invisible::is_invisible;
+
 /// Number of spaces between two columns, as in kubectl's tables.
 const COLUMN_GAP: usize = 3;
 const EMPTY_CELL: &str = "-";
@@ -185,27 +187,22 @@ fn line(text: &mut String, row: &[Cell], widths: &[usize], in_color: bool) {
     text.push('\n');
 }
 
-/// Escapes control characters and characters that change the writing direction, so that the text
-/// cannot control the terminal.
+/// Escapes control characters and invisible characters, so that the text cannot control the
+/// terminal, and two texts that differ only in such characters do not look the same.
 #[must_use]
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_obeyed) {
+    if !text.contains(is_invisible) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 8);
     for character in text.chars() {
-        if is_obeyed(character) {
+        if is_invisible(character) {
             shown.extend(character.escape_default());
         } else {
             shown.push(character);
         }
     }
     Cow::Owned(shown)
-}
-
-fn is_obeyed(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -246,5 +243,18 @@ mod tests {
     fn a_terminal_is_given_no_orders() {
         assert_eq!(printable("a\x1b[2Jb\u{202e}c\n"), "a\\u{1b}[2Jb\\u{202e}c\\n");
         assert_eq!(printable("Łódź 佐藤"), "Łódź 佐藤");
+    }
+
+    #[test]
+    fn invisible_characters_are_shown() {
+        for (text, shown) in [
+            ("\u{feff}LT-1", "\\u{feff}LT-1"),
+            ("LT\u{ad}-1", "LT\\u{ad}-1"),
+            ("LT\u{a0}1", "LT\\u{a0}1"),
+            ("LT\u{2060}-\u{e0041}", "LT\\u{2060}-\\u{e0041}"),
+            ("LT\u{fe0f}\u{3164}", "LT\\u{fe0f}\\u{3164}"),
+        ] {
+            assert_eq!(printable(text), shown);
+        }
     }
 }
