@@ -4,15 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use clap::ValueEnum;
+use clap::{ArgGroup, ValueEnum};
 use clap_complete::ArgValueCompleter;
 use encoding_rs::Encoding;
 use serde_json::{Map, Value, json};
 
-use super::columns::{self, Mapping};
+use super::columns::{self, ColumnMap, Field, Mapping};
+use super::csv_table::{self, CsvTable};
 use super::facts::{self, Fact};
+use super::layout::HeaderSearch;
 use super::outcome::{self, ImportOptions, Limit};
-use super::rows::Reading;
+use super::presets::Preset;
+use super::rows::{Inventory, Reading};
 use super::time_format::{self, TimeFormat};
 use super::times::Times;
 use super::{admissible, manifest, sharding, text, windows_zones};
@@ -27,7 +30,8 @@ use crate::values::{Timestamp, Zone};
 /// Text at the end of the help: notes on columns, examples and exit codes.
 pub(crate) const EXAMPLES: &str = "\
 Columns are recognised by their titles (Device ID, Computer Name, IP Address, Last logged-in user, Client Version, \
-Last Contact, Time Zone and the like), in any order; --column says what a title does not. An empty cell is an absent \
+Last Contact, Time Zone and the like), in any order; --column says what a title does not. Repeated headers, byte order marks, lines above the \
+titles and #TYPE lines are skipped and counted. An empty cell is an absent \
 field. A client stays in the fleet that has it; new ones fill the fleets with room. A client that another fleet of \
 the namespace lists stops the import, unless --move takes it along. Clients that are gone from the \
 export leave, but no more than --max-removals. What an earlier export gave and this one has no column for stops the \
@@ -41,6 +45,7 @@ Examples:
   clientfleet import hosts.csv --fleet emea --package-from emea-server --column name='Asset ID' \\
       --time-format '%d.%m.%Y %H:%M' --time-zone Europe/Berlin --group-by Site --apply
   clientfleet import hosts.csv --fleet emea --package-from emea-server --local --previous old.yaml
+  clientfleet import apps.csv --fleet emea --package-from emea-server --preset intune --apply
 
 Exit codes: 0; 1 if it could not be done, too many clients are gone, or the export gives less of them than before; 2 if something is wrong with the export or the \
 options.";
@@ -51,6 +56,7 @@ const MAX_PREFIX_BYTES: usize = bounds::LABEL - 6;
 
 /// Options of `import`.
 #[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("time_source").args(["time_format", "preset"]).multiple(true))]
 pub(crate) struct ImportArgs {
     /// The export, or - for standard input
     #[arg(value_name = "FILE.csv")]
@@ -74,6 +80,10 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     pub(super) fleet_time_zone: Option<Zone>,
 
+    /// Recognise the columns of this product's export, and its times where they are always written
+    /// the same; other options override it
+    #[arg(long, value_enum, value_name = "PRODUCT")]
+    pub(super) preset: Option<Preset>,
     /// Take a field from this column, as name='Asset ID'; from none, as ip=; can be given several
     /// times. Fields: name, computer, ip, lastUser, version, stagedVersion, lastSeen, timeZone,
     /// lastError.version, lastError.message, lastError.time
@@ -96,6 +106,16 @@ pub(crate) struct ImportArgs {
     /// What separates cells; default: what the header shows, of comma, semicolon and tab (\t)
     #[arg(long, value_name = "CHARACTER", value_parser = separator)]
     pub(super) separator: Option<u8>,
+    /// Line of the column titles, counted from 1; default: the first line with known titles
+    #[arg(long, value_name = "LINE", value_parser = line)]
+    pub(super) header_line: Option<usize>,
+    /// Leave out this number of rows at the end, as the sums of a report; default: refuse rows that
+    /// look like sums
+    #[arg(long, value_name = "N")]
+    pub(super) skip_footer: Option<usize>,
+    /// Take cells that are missing at the end of a row as empty
+    #[arg(long)]
+    pub(super) fill_short_rows: bool,
     /// How the export is encoded, as windows-1252; default: UTF-8, or UTF-16 as spreadsheets write it
     #[arg(long, value_name = "NAME", value_parser = text::encoding)]
     pub(super) encoding: Option<&'static Encoding>,
@@ -110,7 +130,7 @@ pub(crate) struct ImportArgs {
     pub(super) time_format: Option<TimeFormat>,
     /// Time zone of times without an offset from UTC; of a time that comes twice, when clocks are put
     /// back, the earlier counts
-    #[arg(long, value_name = "ZONE", requires = "time_format", value_parser = zone)]
+    #[arg(long, value_name = "ZONE", requires = "time_source", value_parser = zone)]
     pub(super) time_zone: Option<Zone>,
     /// Make one line of error messages, and cut them to 128 characters
     #[arg(long)]
@@ -169,11 +189,48 @@ impl ImportArgs {
     /// Returns the options that control how the cells of the export are parsed.
     pub(super) fn reading(&self, now: Timestamp) -> Reading {
         Reading {
-            times: Times { format: self.time_format.clone(), zone: self.time_zone.clone(), now },
+            times: self.times(now),
             empty: self.empty.clone(),
             shorten_messages: self.shorten_messages,
             derive_names: self.derive_names,
+            fill_short_rows: self.fill_short_rows,
         }
+    }
+
+    /// Returns how times are written. The user's options override those of the preset.
+    fn times(&self, now: Timestamp) -> Times {
+        let preset = self.preset;
+        let preset_format = || time_format::time_format(preset?.time_format()?).ok();
+        Times {
+            now,
+            format: self.time_format.clone().or_else(preset_format),
+            zone: self.time_zone.clone().or_else(|| Zone::named(preset?.time_zone()?)),
+        }
+    }
+
+    /// Parses the text of an export into rows.
+    ///
+    /// # Errors
+    ///
+    /// Returns a message if the text is no table.
+    pub(super) fn table(&self, text: &str) -> Result<CsvTable, String> {
+        let recognised =
+            |titles: &[String]| columns::recognised_fields(titles, &self.columns, self.preset);
+        let search = HeaderSearch {
+            separator: self.separator,
+            header_line: self.header_line,
+            recognised: &recognised,
+        };
+        csv_table::read(text, &search, self.skip_footer)
+    }
+
+    /// Finds the column of each field and label.
+    ///
+    /// # Errors
+    ///
+    /// Returns a message for each missing, unknown or ambiguous column.
+    pub(super) fn column_map(&self, header: &[String]) -> Result<ColumnMap, Vec<String>> {
+        columns::find(header, &self.columns, &self.group_by, self.preset)
     }
 
     /// Validates and returns the options for the resulting fleets.
@@ -223,6 +280,14 @@ impl ImportArgs {
             allow_older: self.allow_older,
             now,
         })
+    }
+
+    /// Returns a warning if no column of the export provides the version, unless the user removes
+    /// the versions with `--drop`.
+    pub(super) fn version_warning(&self, inventory: &Inventory) -> Option<String> {
+        let version = Fact::Field(Field::Version);
+        let is_known = inventory.given.contains(&version) || self.drops.contains(&version);
+        if is_known { None } else { columns::version_warning(&self.columns, self.preset) }
     }
 
     /// Returns an error if `--drop` names a field or label that the export provides.
@@ -297,6 +362,11 @@ fn zone(name: &str) -> Result<Zone, String> {
 fn label(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, as site=berlin")?;
     Ok((key.to_owned(), value.to_owned()))
+}
+
+fn line(text: &str) -> Result<usize, String> {
+    let line = text.parse().ok().filter(|line| *line > 0);
+    line.ok_or_else(|| "write the number of a line, counted from 1".to_owned())
 }
 
 fn separator(text: &str) -> Result<u8, String> {

@@ -3,176 +3,10 @@
 
 use std::collections::BTreeSet;
 
+pub(super) use super::fields::Field;
+use super::fields::{FIELDS, plain};
+use super::presets::Preset;
 use crate::cli::terminal::table::printable;
-
-/// A client field that a column of the export can provide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Field {
-    Name,
-    Computer,
-    Ip,
-    LastUser,
-    Version,
-    StagedVersion,
-    LastSeen,
-    TimeZone,
-    ErrorVersion,
-    ErrorMessage,
-    ErrorTime,
-}
-
-/// Client fields with their API names, and the column titles that inventory tools use for each
-/// field. The titles are in lower case and contain only letters and digits.
-const FIELDS: [(Field, &str, &[&str]); 11] = [
-    (
-        Field::Name,
-        "name",
-        &[
-            "name",
-            "client",
-            "clientname",
-            "clientid",
-            "device",
-            "deviceid",
-            "deviceuuid",
-            "machineid",
-            "asset",
-            "assetid",
-            "assetname",
-            "assettag",
-            "assetnumber",
-            "serial",
-            "serialno",
-            "serialnumber",
-            "uuid",
-        ],
-    ),
-    (
-        Field::Computer,
-        "computer",
-        &[
-            "computer",
-            "computername",
-            "host",
-            "hostname",
-            "machine",
-            "machinename",
-            "devicename",
-            "netbiosname",
-            "pcname",
-            "workstation",
-        ],
-    ),
-    (
-        Field::Ip,
-        "ip",
-        &["ip", "ipaddress", "ipaddr", "ipv4", "ipv4address", "lastip", "lastipaddress", "lanip"],
-    ),
-    (
-        Field::LastUser,
-        "lastUser",
-        &[
-            "lastuser",
-            "lastusername",
-            "lastloggedinuser",
-            "lastloggedonuser",
-            "lastloginuser",
-            "lastlogonuser",
-            "lastlogonusername",
-            "loggedinuser",
-            "loggedonuser",
-            "currentuser",
-            "user",
-            "username",
-        ],
-    ),
-    (
-        Field::Version,
-        "version",
-        &[
-            "version",
-            "clientversion",
-            "currentclientversion",
-            "currentversion",
-            "agentversion",
-            "installedversion",
-            "softwareversion",
-            "productversion",
-        ],
-    ),
-    (
-        Field::StagedVersion,
-        "stagedVersion",
-        &[
-            "stagedversion",
-            "staged",
-            "stagedclientversion",
-            "pendingversion",
-            "pendingclientversion",
-        ],
-    ),
-    (
-        Field::LastSeen,
-        "lastSeen",
-        &[
-            "lastseen",
-            "lastseenat",
-            "lastcontact",
-            "lastcontacttime",
-            "lastcheckin",
-            "lastcheckintime",
-            "lastcommunication",
-            "lastsync",
-            "lastsynctime",
-            "lastonline",
-            "lastconnected",
-            "lastactive",
-            "lastheard",
-            "lastreported",
-        ],
-    ),
-    (Field::TimeZone, "timeZone", &["timezone", "timezonename", "timezoneid", "tz"]),
-    (
-        Field::ErrorVersion,
-        "lastError.version",
-        &["lasterrorversion", "errorversion", "failedversion", "lastfailedversion"],
-    ),
-    (
-        Field::ErrorMessage,
-        "lastError.message",
-        &["lasterrormessage", "lasterror", "lasterrortext", "errormessage", "error"],
-    ),
-    (
-        Field::ErrorTime,
-        "lastError.time",
-        &["lasterrortime", "lasterrordate", "lasterrorat", "errortime", "failedat"],
-    ),
-];
-
-impl Field {
-    /// Returns all fields.
-    pub fn all() -> impl Iterator<Item = Self> {
-        FIELDS.iter().map(|(field, ..)| *field)
-    }
-
-    /// Returns the name of the field, as `--column` accepts it.
-    pub fn name(self) -> &'static str {
-        FIELDS.iter().find(|(field, ..)| *field == self).map_or("", |(_, name, _)| name)
-    }
-
-    /// Returns the path of the field in a client, such as `reported.ip`.
-    pub fn path(self) -> String {
-        match self {
-            Self::Name | Self::TimeZone => self.name().to_owned(),
-            _ => format!("reported.{}", self.name()),
-        }
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        let name = plain(name);
-        FIELDS.iter().find(|(_, known, _)| plain(known) == name).map(|(field, ..)| *field)
-    }
-}
 
 /// A field and the column title that the user specifies for it. An empty title means that the field
 /// is not imported.
@@ -207,8 +41,42 @@ pub(super) struct ColumnMap {
     pub unused: Vec<String>,
 }
 
+impl ColumnMap {
+    /// Returns the index of the column that provides a field.
+    pub fn column(&self, field: Field) -> Option<usize> {
+        self.fields.iter().find(|(known, _)| *known == field).map(|(_, column)| *column)
+    }
+}
+
+/// Returns the number of fields for which a row of titles has a column, or 0 if none of them is the
+/// name of the client. Determines whether a line of an export is its header.
+pub(super) fn recognised_fields(
+    titles: &[String],
+    mappings: &[Mapping],
+    preset: Option<Preset>,
+) -> usize {
+    let titles: BTreeSet<String> = titles.iter().map(|title| plain(title)).collect();
+    let is_provided = |(field, _, known): &(Field, &str, &[&str])| {
+        if let Some(mapping) = mappings.iter().find(|mapping| mapping.field == *field) {
+            return !mapping.title.is_empty() && titles.contains(&plain(&mapping.title));
+        }
+        match preset {
+            Some(preset) => {
+                preset.titles(*field).iter().any(|title| titles.contains(&plain(title)))
+            }
+            None => known.iter().any(|title| titles.contains(*title)),
+        }
+    };
+    let mut provided = FIELDS.iter().filter(|entry| is_provided(entry));
+    // The name is the first of the fields.
+    match provided.next() {
+        Some((Field::Name, ..)) => 1 + provided.count(),
+        _ => 0,
+    }
+}
+
 /// Finds the column of each field and label. Each entry of `groups` has the format `COLUMN` or
-/// `COLUMN=key`.
+/// `COLUMN=key`. With a preset, recognises only the titles of the preset.
 ///
 /// # Errors
 ///
@@ -217,18 +85,23 @@ pub(super) fn find(
     header: &[String],
     mappings: &[Mapping],
     groups: &[String],
+    preset: Option<Preset>,
 ) -> Result<ColumnMap, Vec<String>> {
     let mut search = ColumnSearch { header, problems: Vec::new(), needs_titles: false };
     let mapped = search.mapped(mappings);
-    let mut fields = search.recognised(&mapped);
+    let mut fields = match preset {
+        Some(preset) => search.of_preset(&mapped, preset),
+        None => search.recognised(&mapped),
+    };
     fields.sort_unstable();
     let labels = search.labels(groups);
     if !fields.iter().any(|(field, _)| *field == Field::Name) && search.problems.is_empty() {
-        search.unknown(
+        let missing = preset.map(Preset::missing);
+        search.unknown(missing.unwrap_or_else(|| {
             "no column holds the names of the clients: name the one that stays the same \
              for the life of the device, as `--column name='Asset ID'`"
-                .to_owned(),
-        );
+                .to_owned()
+        }));
     }
     if search.needs_titles {
         search.problems.push(format!("the columns are {}", titles(header)));
@@ -245,6 +118,20 @@ pub(super) fn find(
         (0..header.len()).filter(|index| !used.contains(index) && !header[*index].is_empty());
     let unused = unused.map(|index| header[index].clone()).collect();
     Ok(ColumnMap { fields, labels, unused })
+}
+
+/// Returns a warning for an export without a column for the version, unless the user confirms it
+/// with `--column version=`.
+pub(super) fn version_warning(mappings: &[Mapping], preset: Option<Preset>) -> Option<String> {
+    if mappings.iter().any(|mapping| mapping.field == Field::Version) {
+        return None;
+    }
+    let hint = preset.map(|preset| format!(" ({})", preset.versions())).unwrap_or_default();
+    Some(format!(
+        "warning: no column gives `version`, and nothing is offered to a client without a version: \
+         name its column with `--column version='TITLE'`{hint}, or confirm with `--column \
+         version=`\n"
+    ))
 }
 
 struct ColumnSearch<'a> {
@@ -338,6 +225,29 @@ impl ColumnSearch<'_> {
         fields
     }
 
+    /// Returns the fields that the user maps, and those for which the export has a title of the
+    /// preset, each with the index of its column.
+    fn of_preset(
+        &mut self,
+        mapped: &[(Field, Option<usize>)],
+        preset: Preset,
+    ) -> Vec<(Field, usize)> {
+        let mut fields: Vec<(Field, usize)> =
+            mapped.iter().filter_map(|(field, column)| Some((*field, (*column)?))).collect();
+        for field in Field::all() {
+            if mapped.iter().any(|(mapped, _)| *mapped == field) {
+                continue;
+            }
+            let is_in_header =
+                |title: &&&str| self.header.iter().any(|known| plain(known) == plain(title));
+            if let Some(title) = preset.titles(field).iter().find(is_in_header) {
+                let column = self.column(title, &format!("--preset {}: ", preset.name()));
+                fields.extend(column.map(|column| (field, column)));
+            }
+        }
+        fields
+    }
+
     fn labels(&mut self, groups: &[String]) -> Vec<(String, usize)> {
         let mut labels: Vec<(String, usize)> = Vec::new();
         for group in groups {
@@ -368,11 +278,6 @@ impl ColumnSearch<'_> {
     }
 }
 
-/// Normalizes a title for comparison: lower case, letters and digits only.
-fn plain(title: &str) -> String {
-    title.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
 /// Derives a label key from the title of a column: `cost-center` for `Cost Center`.
 fn key_of(title: &str) -> String {
     let lower = title.to_lowercase();
@@ -400,7 +305,7 @@ mod tests {
         let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
         let mappings: Vec<Mapping> =
             mappings.iter().map(|text| mapping(text).expect("a mapping")).collect();
-        find(&header, &mappings, &groups)
+        find(&header, &mappings, &groups, None)
     }
 
     #[test]

@@ -1,21 +1,42 @@
 //! Parses delimited text into a header and records, and finds the line on which each record begins.
-//! Does not interpret the cells.
+//! Skips repeated headers, and marks rows at the end that look like the sums of a report. Does not
+//! interpret the cells otherwise.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use csv::{ReaderBuilder, StringRecord};
 
+use super::cell_guards;
+use super::fields::plain;
+use super::layout::{self, HeaderSearch, SkippedLines, TableStart};
 use super::text::line_ends;
+use crate::cli::terminal::table::printable;
 
-/// Separators that can be detected in a header.
-const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
-/// Prefix of the line that specifies the separator. Spreadsheet programs write this line above the
-/// header.
-const SEPARATOR_LINE_PREFIX: &str = "sep=";
 /// Text that is appended to an export to detect an unclosed quotation mark. It contains a NUL
 /// character, which does not occur in exports.
 const END_MARKER: &str = "\n\0";
+/// Maximum number of rows after a blank line that look like the end of a report. More rows look
+/// like a second list of clients.
+const MAX_FOOTER_ROWS: usize = 10;
+/// Words with which reports begin the row of their sums, in lower case.
+const SUM_WORDS: [&str; 15] = [
+    "total",
+    "totals",
+    "grand total",
+    "sum",
+    "count",
+    "row count",
+    "record count",
+    "total records",
+    "total rows",
+    "total devices",
+    "total computers",
+    "rows affected",
+    "gesamt",
+    "summe",
+    "anzahl",
+];
 
 /// The header and the records of an export.
 #[derive(Debug)]
@@ -23,6 +44,38 @@ pub(super) struct CsvTable {
     /// Column titles without surrounding blanks.
     pub header: Vec<String>,
     pub records: Vec<Record>,
+    /// Lines that are no rows.
+    pub skipped: SkippedLines,
+    /// Lines of the rows that may not be rows of the table, and the reasons.
+    pub doubtful: BTreeMap<usize, String>,
+}
+
+impl CsvTable {
+    /// Returns an error message if the header has a single title, but the rows have more cells. Then
+    /// the header is probably the title of a report.
+    pub fn header_problem(&self) -> Option<String> {
+        let is_wider = self.records.iter().any(|record| record.len(1) > 1);
+        (self.header.len() == 1 && is_wider).then(|| {
+            "the rows have more cells than this line: if the column titles are in another line, \
+             name it with `--header-line`"
+                .to_owned()
+        })
+    }
+
+    /// Returns an error if a row has the title of the name column as its name. Such a row is the
+    /// header of an export with other columns, and the rows below it would be misread.
+    pub fn check_names(&self, column: usize) -> Result<(), String> {
+        let title = self.header.get(column).map_or("", String::as_str);
+        match self.records.iter().find(|record| record.cell(column) == title) {
+            None => Ok(()),
+            Some(record) => Err(format!(
+                "line {}: `{}` is the title of the column, so the row looks like the header of \
+                 another export: import each export by itself",
+                record.line,
+                printable(title)
+            )),
+        }
+    }
 }
 
 /// One record of an export.
@@ -31,13 +84,15 @@ pub(super) struct Record {
     /// Line on which the record begins, counted from 1.
     pub line: usize,
     cells: StringRecord,
+    /// True if a blank line or an empty record precedes the record.
+    after_blank: bool,
 }
 
 impl Record {
-    /// Returns the text of a cell without surrounding blanks, or an empty text if the record is too
-    /// short.
+    /// Returns the text of a cell without surrounding blanks and guards against spreadsheet
+    /// programs, or an empty text if the record is too short.
     pub fn cell(&self, column: usize) -> &str {
-        self.cells.get(column).unwrap_or_default().trim()
+        cell_guards::content(self.cells.get(column).unwrap_or_default())
     }
 
     /// Returns the number of cells, without trailing empty cells beyond the `expected` number of
@@ -51,25 +106,32 @@ impl Record {
     }
 
     fn is_empty(&self) -> bool {
-        self.cells.iter().all(|cell| cell.trim().is_empty())
+        self.contents().next().is_none()
+    }
+
+    /// Returns the cells with content.
+    fn contents(&self) -> impl Iterator<Item = &str> {
+        (0..self.cells.len()).map(|column| self.cell(column)).filter(|cell| !cell.is_empty())
     }
 }
 
 /// Parses a text into a header and records. Skips empty records, which spreadsheet programs often
-/// write.
+/// write. `skip_footer` is the number of rows to skip at the end; if it is `None`, rows at the end
+/// that look like sums are doubtful.
 ///
 /// # Errors
 ///
-/// Returns a message if there is no header, the separator is unclear, or a quotation mark is not
-/// closed.
-pub(super) fn read(text: &str, separator: Option<u8>) -> Result<CsvTable, String> {
-    let (named, body) = named_separator(text);
-    let separator = match separator.or(named) {
-        Some(separator) => separator,
-        None => detect(body)?,
-    };
-    let first_line = 1 + line_ends(&text[..text.len() - body.len()]);
-    let mut records = records(body, separator, first_line)?.into_iter();
+/// Returns a message if there is no header, the separator is unclear, a quotation mark is not
+/// closed, or the titles are repeated in another order.
+pub(super) fn read(
+    text: &str,
+    search: &HeaderSearch,
+    skip_footer: Option<usize>,
+) -> Result<CsvTable, String> {
+    let (text, marks) = layout::without_marks(text);
+    let mut skipped = SkippedLines { marks, ..SkippedLines::default() };
+    let start = search.find(&text, &mut skipped)?;
+    let mut records = records(&text[start.offset..], &start)?.into_iter();
     let Some(header) = records.next() else {
         return Err("this holds no line with content: the first must name the columns".to_owned());
     };
@@ -78,17 +140,124 @@ pub(super) fn read(text: &str, separator: Option<u8>) -> Result<CsvTable, String
     while titles.last().is_some_and(String::is_empty) {
         titles.pop();
     }
-    Ok(CsvTable { header: titles, records: records.collect() })
+    let first_blank = records.as_slice().first().is_some_and(|record| record.after_blank);
+    let mut records = without_headers(records, &titles, header.line, &mut skipped)?;
+    let mut doubtful = BTreeMap::new();
+    match skip_footer {
+        Some(rows) => {
+            let left = records.len().saturating_sub(rows);
+            records.drain(left..).for_each(|record| skipped.footer.add(record.line));
+        }
+        None => doubtful = footer(&records, titles.len(), first_blank),
+    }
+    Ok(CsvTable { header: titles, records, skipped, doubtful })
 }
 
-fn records(body: &str, separator: u8, first_line: usize) -> Result<Vec<Record>, String> {
+/// Removes the rows that repeat the header, and the lines that programs write above a header.
+fn without_headers(
+    records: impl Iterator<Item = Record>,
+    titles: &[String],
+    header_line: usize,
+    skipped: &mut SkippedLines,
+) -> Result<Vec<Record>, String> {
+    let plain_titles: Vec<String> = titles.iter().map(|title| plain(title)).collect();
+    let known = plain_titles.iter().map(String::as_str).filter(|title| !title.is_empty());
+    let known: BTreeSet<&str> = known.collect();
+    let mut kept = Vec::new();
+    let mut follows_header = false;
+    for mut record in records {
+        let first = record.cell(0);
+        if layout::is_type_line(first) {
+            skipped.types.add(record.line);
+            continue;
+        }
+        let is_title = |cell: &str| known.contains(plain(cell).as_str());
+        let is_header = match titles {
+            [title] => record.len(1) == 1 && record.cell(0) == title,
+            _ => {
+                record.len(titles.len()) == titles.len()
+                    && (0..titles.len()).all(|at| plain(record.cell(at)) == plain_titles[at])
+            }
+        };
+        let is_separator_line = first.eq_ignore_ascii_case("sep=")
+            || layout::named_separator(first).is_some() && record.contents().count() == 1;
+        if is_header || is_separator_line {
+            skipped.headers.add(record.line);
+            follows_header = true;
+            continue;
+        }
+        if record.contents().count() > 1 && record.contents().all(is_title) {
+            let cells: Vec<String> =
+                record.contents().map(|cell| format!("`{}`", printable(cell))).collect();
+            return Err(format!(
+                "line {}: the titles of line {header_line} in another order: {}; import each \
+                 export by itself",
+                record.line,
+                cells.join(", ")
+            ));
+        }
+        record.after_blank &= !follows_header;
+        follows_header = false;
+        kept.push(record);
+    }
+    Ok(kept)
+}
+
+/// Finds the rows at the end that look like the end of a report: sums, single cells, and rows after
+/// the only blank line. `first_blank` is true if a blank line follows the header, which makes blank
+/// lines mean nothing. Returns the lines and the reasons why they are doubtful.
+fn footer(records: &[Record], columns: usize, first_blank: bool) -> BTreeMap<usize, String> {
+    let end = records.len();
+    let blanks: Vec<usize> = (0..end).filter(|index| records[*index].after_blank).collect();
+    let block = match blanks[..] {
+        [first] if first > 0 && !first_blank && end - first <= MAX_FOOTER_ROWS => first,
+        _ => end,
+    };
+    let is_sum = |record: &Record| record.contents().next().is_some_and(is_sum_word);
+    let is_lone = |record: &Record| record.cells.len() < columns && record.contents().count() == 1;
+    // Rows among these that have too few cells belong to the end of the report, too.
+    let tail = records.iter().rev().take(MAX_FOOTER_ROWS);
+    let tail = tail.take_while(|record| is_sum(record) || record.len(columns) != columns).count();
+    let sums = (end - tail..end).find(|at| is_sum(&records[*at]) || is_lone(&records[*at]));
+    let sums = sums.unwrap_or(end);
+    let rows = end - block.min(sums);
+    let mend = format!(
+        "leave the end of a report out with `--skip-footer {rows}`, or import it as a client with \
+         `--skip-footer 0`"
+    );
+    let reason = |index: usize| {
+        if is_sum(&records[index]) {
+            Some(format!("the row looks like the sum of a report: {mend}"))
+        } else if index >= block {
+            Some(format!("the row follows a blank line: {mend}"))
+        } else if is_lone(&records[index]) {
+            Some(format!("the row has a single cell, the header {columns}: {mend}"))
+        } else {
+            None
+        }
+    };
+    let doubtful = (block.min(sums)..end).filter_map(|at| Some((records[at].line, reason(at)?)));
+    doubtful.collect()
+}
+
+/// Returns whether a cell is a word for a sum, with or without a number.
+fn is_sum_word(cell: &str) -> bool {
+    let words = cell.split(|c: char| !c.is_alphanumeric());
+    let words: Vec<String> = words
+        .filter(|word| !word.is_empty() && !word.bytes().all(|byte| byte.is_ascii_digit()))
+        .map(str::to_lowercase)
+        .collect();
+    SUM_WORDS.contains(&words.join(" ").as_str())
+}
+
+fn records(body: &str, start: &TableStart) -> Result<Vec<Record>, String> {
     let mut reader = ReaderBuilder::new()
-        .delimiter(separator)
+        .delimiter(start.separator)
         .has_headers(false)
         .flexible(true)
         .from_reader(body.as_bytes().chain(END_MARKER.as_bytes()));
     let mut records: Vec<Record> = Vec::new();
-    let (mut line, mut counted) = (first_line, 0);
+    let (mut line, mut counted, mut follows_blank) = (start.line, 0, false);
     for cells in reader.records() {
         let cells = cells.map_err(|error| format!("this is not CSV: {error}"))?;
         let byte = cells.position().map_or(counted, |place| byte(place.byte(), body));
@@ -98,7 +267,12 @@ fn records(body: &str, separator: u8, first_line: usize) -> Result<Vec<Record>, 
         let begin = byte + blank;
         line += line_ends(&body[counted..begin]);
         counted = begin;
-        records.push(Record { line, cells });
+        // The line feed of the previous record's line end does not make a blank line.
+        let is_rest = body[..byte].ends_with('\r') && body[byte..].starts_with('\n');
+        let after_blank = follows_blank || blank > usize::from(is_rest);
+        let record = Record { line, cells, after_blank };
+        follows_blank = record.is_empty();
+        records.push(record);
     }
     let end = records.pop();
     if let Some(open) = end.filter(|end| end.cells.iter().ne(["\0"])) {
@@ -116,54 +290,16 @@ fn byte(position: u64, body: &str) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX).min(body.len())
 }
 
-/// Returns the separator if the first line specifies one, and the text after that line. Otherwise
-/// returns `None` and the whole text.
-fn named_separator(text: &str) -> (Option<u8>, &str) {
-    let line = text.lines().next().unwrap_or_default();
-    let is_named = line
-        .get(..SEPARATOR_LINE_PREFIX.len())
-        .is_some_and(|sep| sep.eq_ignore_ascii_case(SEPARATOR_LINE_PREFIX));
-    match line.as_bytes().get(SEPARATOR_LINE_PREFIX.len()..) {
-        Some(&[separator]) if is_named && separator.is_ascii() => {
-            (Some(separator), text.split_once('\n').map_or("", |(_, body)| body))
-        }
-        _ => (None, text),
-    }
-}
-
-/// Returns the separator that occurs most often in the header, outside of quotation marks.
-fn detect(body: &str) -> Result<u8, String> {
-    let header = body.trim_start_matches(['\r', '\n']);
-    let mut quoted = false;
-    let mut counts = [0_usize; SEPARATORS.len()];
-    for byte in header.bytes() {
-        match byte {
-            b'"' => quoted = !quoted,
-            b'\r' | b'\n' if !quoted => break,
-            _ if quoted => {}
-            _ => {
-                if let Some(index) = SEPARATORS.iter().position(|separator| *separator == byte) {
-                    counts[index] += 1;
-                }
-            }
-        }
-    }
-    let most = counts.iter().copied().max().unwrap_or(0);
-    let distinct: BTreeSet<usize> =
-        (0..SEPARATORS.len()).filter(|index| counts[*index] == most).collect();
-    match distinct.first() {
-        // A header with a single column contains no separator, so any separator gives the same
-        // result.
-        Some(&index) if distinct.len() == 1 || most == 0 => Ok(SEPARATORS[index]),
-        _ => Err("the first line has as many of one separator as of another: name the one that \
-                  counts, as `--separator ';'`"
-            .to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::columns;
     use super::*;
+
+    fn read(text: &str, separator: Option<u8>) -> Result<CsvTable, String> {
+        let recognised = |titles: &[String]| columns::recognised_fields(titles, &[], None);
+        let search = HeaderSearch { separator, header_line: None, recognised: &recognised };
+        super::read(text, &search, None)
+    }
 
     fn rows(text: &str) -> Vec<(usize, Vec<String>)> {
         let sheet = read(text, None).expect("it is CSV");
@@ -228,5 +364,25 @@ mod tests {
         assert_eq!(sheet.header, ["a", "b"]);
         let lens: Vec<usize> = sheet.records.iter().map(|record| record.len(2)).collect();
         assert_eq!(lens, [2, 3, 1]);
+    }
+
+    #[test]
+    fn the_end_of_a_report_is_doubtful() {
+        for (text, lines) in [
+            ("a,b\n1,2\nTotal,1\n", &[3][..]),
+            ("a,b\n1,2\nGrand Total: 1,\nPage 1\n", &[3, 4]),
+            ("a,b\n1,2\nGenerated by x\n", &[3]),
+            ("a,b\n1,2\n\nx,y\nz,\n", &[4, 5]),
+            ("a,b\r\n1,2\r\nx,y\r\n", &[]),
+            ("a,b\n\n1,2\n\nx,y\n", &[]),
+            ("a,b\n\n1,2\n\nTotal,1\n", &[5]),
+            ("a,b\n1,2\n\n3,4\n\n5,6\n", &[]),
+            ("a,b\nTotal,1\n1,2\n", &[]),
+            ("a,b\n1,2\ntotal1,3\n", &[]),
+            ("a\n1\n2\n(2 rows affected)\n", &[4]),
+        ] {
+            let table = read(text, None).expect(text);
+            assert_eq!(table.doubtful.into_keys().collect::<Vec<_>>(), lines, "{text:?}");
+        }
     }
 }

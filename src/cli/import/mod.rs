@@ -1,7 +1,7 @@
 //! Implements `import`, which converts an inventory export into fleets, and prints or writes these
 //! fleets.
 //!
-//! [`text`], [`csv_table`], [`columns`] and [`rows`] parse the clients, [`existing`] and
+//! [`text`], [`layout`], [`csv_table`], [`columns`] and [`rows`] parse the clients, [`existing`] and
 //! [`existing_fleet`] read the existing fleets, and [`outcome`] decides the resulting fleets.
 //! [`elsewhere`] and [`moving`] find and move the clients that other fleets list. Only [`existing`],
 //! [`applying`] and [`removal`] send requests to the cluster.
@@ -11,20 +11,25 @@ mod admissible;
 mod applying;
 mod arguments;
 mod bad_rows;
+mod cell_guards;
 mod columns;
 mod csv_table;
 mod elsewhere;
 mod existing;
 mod existing_fleet;
 mod facts;
+mod fields;
 mod identities;
 mod identity_messages;
+mod layout;
 mod manifest;
 mod messages;
-mod older;
 mod moving;
+mod older;
 mod outcome;
 mod outcome_tests;
+mod presets;
+mod reading_tests;
 mod removal;
 mod rows;
 mod sharding;
@@ -39,6 +44,7 @@ use std::collections::BTreeMap;
 use self::applying::Write;
 pub(crate) use self::arguments::ImportArgs;
 use self::arguments::ImportFormat;
+use self::columns::Field;
 use self::elsewhere::Search;
 use self::existing::Printed;
 use self::existing_fleet::{ExistingFleet, WrittenBy};
@@ -82,6 +88,7 @@ async fn import(
     if arguments.local {
         let (outcome, moves) = locally(arguments, &inventory, &wish, remarks)?;
         messages::remarks(remarks, &outcome, &inventory, &wish);
+        remarks.extend(arguments.version_warning(&inventory));
         messages::empty_fleets(remarks, &outcome, &wish, false);
         return Ok((print(arguments, &outcome, &moves, &wish, remarks)?, 0));
     }
@@ -90,6 +97,7 @@ async fn import(
     let wish = ImportOptions { namespace: Some(namespace), ..wish };
     let (outcome, moves) = in_cluster(arguments, &cluster, &inventory, &wish, remarks).await?;
     messages::remarks(remarks, &outcome, &inventory, &wish);
+    remarks.extend(arguments.version_warning(&inventory));
     messages::empty_fleets(remarks, &outcome, &wish, arguments.apply);
     if arguments.apply {
         Ok(apply(arguments, &cluster, &wish, &outcome, &moves, remarks).await)
@@ -119,14 +127,19 @@ fn inventory(
     let bytes = content.unwrap_or_else(|| Ok(Vec::new())).map_err(wrong)?;
     let text = text::decode(&bytes, arguments.encoding).map_err(wrong)?;
     drop(bytes);
-    let sheet = csv_table::read(&text, arguments.separator).map_err(wrong)?;
+    let sheet = arguments.table(&text).map_err(wrong)?;
     drop(text);
-    let columns = columns::find(&sheet.header, &arguments.columns, &arguments.group_by).map_err(
-        |messages| Failure {
-            messages: messages.into_iter().map(|text| format!("{name}: {text}")).collect(),
-            code: WRONG_INPUT,
-        },
-    )?;
+    remarks.push_str(&sheet.skipped.remarks(&name));
+    let columns = arguments.column_map(&sheet.header).map_err(|messages| Failure {
+        messages: messages
+            .into_iter()
+            .chain(sheet.header_problem())
+            .map(|text| format!("{name}: {text}"))
+            .collect(),
+        code: WRONG_INPUT,
+    })?;
+    remarks.extend(arguments.preset.map(|preset| preset.remark(&sheet.header, &columns)));
+    sheet.check_names(columns.column(Field::Name).unwrap_or_default()).map_err(wrong)?;
     arguments.check_labels(&columns.labels)?;
     arguments.check_drops(&facts::provided(&columns))?;
     messages::unused(remarks, &columns.unused);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::addresses;
 use super::admissible;
+use super::cell_guards;
 use super::columns::{ColumnMap, Field};
 use super::csv_table::{CsvTable, Record};
 use super::facts::{self, Fact};
@@ -32,6 +33,8 @@ pub(super) struct Reading {
     pub shorten_messages: bool,
     /// True if identities that cannot be the name of a client become slugs.
     pub derive_names: bool,
+    /// True if cells that are missing at the end of a row count as empty.
+    pub fill_short_rows: bool,
 }
 
 /// A problem in a row of the export.
@@ -162,12 +165,21 @@ impl Rows<'_> {
     /// Parses a row into a client and the problems found in the row. Skips cells that cannot be
     /// parsed; the client is `None` if the row has the wrong number of cells.
     fn client(&self, record: &Record) -> (Option<Client>, Vec<Bad>) {
+        if let Some(reason) = self.sheet.doubtful.get(&record.line) {
+            return (None, vec![Bad { line: record.line, cell: None, reason: reason.clone() }]);
+        }
         let expected = self.sheet.header.len();
         let cells = record.len(expected);
-        if cells != expected {
+        if cells > expected || (cells < expected && !self.reading.fill_short_rows) {
+            let short = match cells < expected {
+                true => {
+                    "; if the exporter leaves out empty cells at the end, add --fill-short-rows"
+                }
+                false => "",
+            };
             let reason = format!(
                 "the row has {cells} cells, the header {expected}: a separator, a line break or a \
-                 quotation mark inside a cell needs quotation marks around it"
+                 quotation mark inside a cell needs quotation marks around it{short}"
             );
             return (None, vec![Bad { line: record.line, cell: None, reason }]);
         }
@@ -234,6 +246,9 @@ impl Rows<'_> {
                 Field::Name => Err("the name of the client is missing".to_owned()),
                 _ => Ok(None),
             };
+        }
+        if field != Field::ErrorMessage && cell_guards::is_formula(cell) {
+            return Err("is a formula: export values instead".to_owned());
         }
         Ok(Some(match field {
             Field::Name => match identities::invisible(cell) {
