@@ -9,10 +9,12 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::ArgValueCompleter;
 
-use super::completion::contexts;
-use super::{clients, completion, explain, halt, import, plan, settings, status, windows};
+use super::completion::{clusters, contexts, users};
+use super::{
+    clients, completion, explain, halt, import, leading_options, plan, settings, status, windows,
+};
 use crate::api::patterns::{self, Pattern};
-use crate::connection::Connection;
+use crate::connection::{Connection, seconds};
 use crate::values::Timestamp;
 
 /// Says which client of a fleet moves to which version, when, and which stays.
@@ -204,17 +206,6 @@ pub struct ElectionArgs {
     pub retry_period: Option<Duration>,
 }
 
-/// Parses a duration: a number of seconds, or a number with a unit.
-fn seconds(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse() {
-        return Ok(Duration::from_secs(seconds));
-    }
-    let parsed = text.parse::<jiff::SignedDuration>().ok();
-    parsed
-        .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| "write seconds, or a number with its unit, as 15s or 500ms".to_owned())
-}
-
 /// How a result is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
@@ -231,22 +222,24 @@ pub(crate) enum Output {
     Name,
 }
 
-/// Returns clap's definition of the command line, with shell completion for each `--context`
-/// option. [`Connection`] does not define this completion, because the controller also uses that
-/// type.
+/// Returns clap's definition of the command line, with shell completion for the options that name
+/// an entry of a kubeconfig. [`Connection`] does not define this completion, because the controller
+/// also uses that type.
 pub(super) fn described() -> clap::Command {
-    let with_contexts = |command: clap::Command| {
-        let takes_one = command.get_arguments().any(|argument| argument.get_id() == "context");
-        let completer = ArgValueCompleter::new(contexts);
-        if takes_one { command.mut_arg("context", |arg| arg.add(completer)) } else { command }
+    let with_names = |command: clap::Command| {
+        command.mut_args(|option| match option.get_id().as_str() {
+            "context" => option.add(ArgValueCompleter::new(contexts)),
+            "cluster" => option.add(ArgValueCompleter::new(clusters)),
+            "user" => option.add(ArgValueCompleter::new(users)),
+            _ => option,
+        })
     };
     let names: Vec<String> = Arguments::command()
         .get_subcommands()
         .map(|command| command.get_name().to_owned())
         .collect();
-    names
-        .iter()
-        .fold(Arguments::command(), |command, name| command.mut_subcommand(name, with_contexts))
+    let program = with_names(leading_options::with_options(Arguments::command()));
+    names.iter().fold(program, |command, name| command.mut_subcommand(name, with_names))
 }
 
 /// Parses the command line. Exits the process on a usage error, and after printing the help or the
@@ -261,7 +254,9 @@ pub(super) fn parse() -> Arguments {
     {
         command = command.bin_name("kubectl clientfleet");
     }
-    match Arguments::from_arg_matches(&command.get_matches()) {
+    let line = std::env::args_os().collect();
+    let line = leading_options::behind_the_command(&command, line);
+    match Arguments::from_arg_matches(&command.get_matches_from(line)) {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     }

@@ -18,6 +18,7 @@ mod gitops;
 mod halt;
 mod import;
 mod json;
+mod leading_options;
 pub mod objects;
 mod plan;
 mod settings;

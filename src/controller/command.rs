@@ -6,18 +6,17 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use kube::{Client, Config};
+use kube::Client;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::audit::stream::Stream;
-use super::client::client;
 use super::clock::SystemClock;
 use super::lease::candidate::{self, Candidacy};
 use super::lease::times::Times;
 use super::logging::Logging;
 use super::{Options, heap, run, serving};
-use crate::connection::Connection;
+use crate::connection::{ClusterAccess, Connection};
 
 /// The command-line options of the controller.
 #[derive(Clone, Debug)]
@@ -83,19 +82,19 @@ async fn run_with_signals(
     if let Some(address) = orders.listen {
         serve(address, &options).await?;
     }
-    let config = tokio::select! {
+    let access = tokio::select! {
         () = &mut stopped => return Ok(()),
-        config = orders.connection.config() => config?,
+        access = orders.connection.access() => access?,
     };
     if let Some(lease) = &orders.lease {
-        let (client, candidacy) = candidacy(lease, &config)?;
+        let (client, candidacy) = candidacy(lease, &access)?;
         options.identity.clone_from(&candidacy.identity);
         options.candidacy = Some((client, candidacy));
     } else {
         options.identity = default_identity(&mark());
     }
     let clock = Arc::new(SystemClock);
-    run(client(config)?, clock, options, stopped).await.map_err(|error| error.to_string())
+    run(access.client()?, clock, options, stopped).await.map_err(|error| error.to_string())
 }
 
 /// Starts the HTTP server for probes and metrics. The server starts before the controller connects
@@ -124,9 +123,10 @@ fn listen(kind: SignalKind) -> Result<Signal, String> {
     signal(kind).map_err(|error| format!("no signal can be listened for: {error}"))
 }
 
-fn candidacy(lease: &LeaseOptions, config: &Config) -> Result<(Client, Candidacy), String> {
-    let client = candidate::client(config.clone(), lease.times)?;
-    let namespace = lease.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+fn candidacy(lease: &LeaseOptions, access: &ClusterAccess) -> Result<(Client, Candidacy), String> {
+    let client = candidate::client(access.clone(), lease.times)?;
+    let namespace =
+        lease.namespace.clone().unwrap_or_else(|| access.config.default_namespace.clone());
     let mark = mark();
     let identity = lease.identity.clone().unwrap_or_else(|| default_identity(&mark));
     let candidacy =

@@ -18,7 +18,6 @@
 
 pub mod audit;
 pub mod change_set;
-pub mod client;
 pub mod clock;
 pub mod command;
 pub mod crds;

@@ -1,6 +1,7 @@
 //! Builds error messages for failed cluster operations: what failed, why, and what to do.
 
 use kube::Error;
+use kube::client::AuthError;
 
 use crate::cli::Failure;
 use crate::cli::terminal::table::printable;
@@ -33,6 +34,7 @@ pub(crate) fn sentence(doing: &str, error: &Error) -> String {
             format!("the cluster did not {doing}: {} ({})", status.reason, status.code)
         }
         Error::Api(status) => format!("the cluster did not {doing}: {}", status.message),
+        Error::Auth(AuthError::AuthExec(why)) => format!("no way to log in to {doing}: {why}"),
         Error::Auth(error) => format!("no way to log in to {doing}: {}", with_causes(error)),
         Error::SerdeError(error) => format!("the answer to {doing} cannot be read: {error}"),
         other => format!(

@@ -18,6 +18,7 @@ pub(crate) use self::one_policy::OnePolicy;
 use super::Failure;
 use super::completion::namespaces;
 use super::terminal::progress::Progress;
+use super::terminal::table::printable;
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::connection::Connection;
 use crate::plan::{Kind, Parsed};
@@ -77,13 +78,10 @@ struct Page<K: Kind> {
 impl Cluster {
     /// Connects with the same configuration as kubectl.
     pub async fn connect(connection: &Connection) -> Result<Self, Failure> {
-        let mut config = connection.config().await.map_err(Failure::new)?;
-        // Report a failure immediately and not after 15 attempts, because the user is waiting.
-        config.default_retry = false;
-        let namespace = config.default_namespace.clone();
-        let client = Client::try_from(config)
-            .map_err(|error| Failure::new(format!("no cluster to connect to: {error}")))?;
-        Ok(Self { client, namespace })
+        let shown = |error: String| Failure::new(printable(&error));
+        let access = connection.access().await.map_err(shown)?;
+        let client = access.client().map_err(shown)?;
+        Ok(Self { client, namespace: access.config.default_namespace })
     }
 
     /// Returns the namespaces that `-n` and `-A` select.

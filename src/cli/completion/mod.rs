@@ -14,7 +14,9 @@ use clap::ValueEnum;
 use clap_complete::CompleteEnv;
 use clap_complete::env::Shells;
 
-pub(super) use self::names::{clients, contexts, fleets, namespaces, policies, reasons, states};
+pub(super) use self::names::{
+    clients, clusters, contexts, fleets, namespaces, policies, reasons, states, users,
+};
 use super::arguments::described;
 use super::{CommandOutput, Failure};
 

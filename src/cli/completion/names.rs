@@ -82,13 +82,22 @@ pub(in crate::cli) fn clients(current: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Completes names of contexts in the kubeconfig.
 pub(in crate::cli) fn contexts(current: &OsStr) -> Vec<CompletionCandidate> {
+    listed(current, kubeconfig().contexts.iter().map(|context| context.name.as_str()))
+}
+
+/// Completes names of clusters in the kubeconfig.
+pub(in crate::cli) fn clusters(current: &OsStr) -> Vec<CompletionCandidate> {
+    listed(current, kubeconfig().clusters.iter().map(|cluster| cluster.name.as_str()))
+}
+
+/// Completes names of users in the kubeconfig.
+pub(in crate::cli) fn users(current: &OsStr) -> Vec<CompletionCandidate> {
+    listed(current, kubeconfig().auth_infos.iter().map(|user| user.name.as_str()))
+}
+
+fn kubeconfig() -> Kubeconfig {
     let (connection, _) = read_arguments(std::env::args());
-    let kubeconfig = match connection.kubeconfig {
-        Some(file) => Kubeconfig::read_from(file),
-        None => Kubeconfig::read(),
-    };
-    let contexts = kubeconfig.map(|kubeconfig| kubeconfig.contexts).unwrap_or_default();
-    listed(current, contexts.iter().map(|context| context.name.as_str()))
+    connection.kubeconfig().unwrap_or_default()
 }
 
 async fn objects<K>(cluster: Cluster, reach: NamespaceScope) -> Option<Vec<String>>
@@ -116,6 +125,8 @@ fn args(ask: impl AsyncFnOnce(Cluster, NamespaceScope) -> Option<Vec<String>>) -
         ask(cluster, reach).await
     };
     let answer = runtime.block_on(async { tokio::time::timeout(LIST_TIMEOUT, answer).await });
+    // A credential plugin can run for longer, which the user does not wait for.
+    runtime.shutdown_background();
     answer.ok().flatten().unwrap_or_default()
 }
 
@@ -133,6 +144,19 @@ fn read_arguments(line: impl Iterator<Item = String>) -> (Connection, NamespaceA
         match flag.as_str() {
             "--kubeconfig" => connection.kubeconfig = value().map(Into::into),
             "--context" => connection.context = value(),
+            "--cluster" => connection.cluster = value(),
+            "--user" => connection.user = value(),
+            "-s" | "--server" => connection.server = value(),
+            "--token" => connection.token = value().and_then(|token| token.parse().ok()),
+            "--as" => connection.impersonated_user = value(),
+            "--as-group" => connection.impersonated_groups.extend(value()),
+            "--as-uid" => connection.impersonated_uid = value(),
+            "--certificate-authority" => {
+                connection.certificate_authority = value().map(Into::into);
+            }
+            "--tls-server-name" => connection.tls_server_name = value(),
+            "--client-certificate" => connection.client_certificate = value().map(Into::into),
+            "--client-key" => connection.client_key = value().map(Into::into),
             "-n" | "--namespace" => place.namespace = value(),
             "-A" | "--all-namespaces" => place.all_namespaces = true,
             _ => {}

@@ -52,7 +52,7 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "TIME", value_parser = instant)]
     at: Option<Timestamp>,
     /// Explain from the files alone, without a cluster
-    #[arg(long, requires = "files", conflicts_with_all = ["kubeconfig", "context"])]
+    #[arg(long, requires = "files", conflicts_with = "Connection")]
     local: bool,
     /// With --local: a file, a folder (its *.yaml, *.yml and *.json, not its subfolders), or - for
     /// standard input; can be given several times

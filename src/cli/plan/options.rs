@@ -123,7 +123,10 @@ impl PlanArgs {
             return Err("-f and --against both name standard input: give a file to one of them");
         }
         if self.local && self.connection != Connection::default() {
-            return Err("--local contacts no cluster: leave --kubeconfig and --context out");
+            return Err(
+                "--local contacts no cluster: leave --kubeconfig, --context and the other connection \
+                        options out",
+            );
         }
         if self.limit.is_some() && !self.is_table() {
             return Err(LIMIT_OF_TABLES);

@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::PostParams;
-use kube::{Api, Client, Config};
+use kube::{Api, Client};
 use tokio::sync::oneshot;
 
 use super::election::{Answer, Election, Loss, Request, Step};
@@ -11,7 +11,7 @@ use super::leadership::Leadership;
 use super::moment::Moment;
 use super::record::Found;
 use super::times::Times;
-use crate::connection::with_causes;
+use crate::connection::{ClusterAccess, with_causes};
 use crate::controller::health::{Health, Role};
 
 /// Configuration of a candidate: the lease, the candidate's name, and the durations for leader
@@ -66,11 +66,12 @@ pub struct Candidate {
 /// # Errors
 ///
 /// Returns a message if the client cannot be created.
-pub fn client(mut config: Config, times: Times) -> Result<Client, String> {
+pub fn client(mut access: ClusterAccess, times: Times) -> Result<Client, String> {
+    let config = &mut access.config;
     config.connect_timeout = Some(times.request_timeout());
     config.read_timeout = Some(times.request_timeout());
     config.write_timeout = Some(times.request_timeout());
-    crate::controller::client::client(config)
+    access.client()
 }
 
 impl Candidate {

@@ -1,0 +1,120 @@
+//! Lets the options that say where to look stand before the command, as kubectl's do: `clientfleet
+//! -n clients status`.
+//!
+//! The options move behind the command before clap parses the line. Each command then judges them
+//! as its own, so that one that the command does not have is an error.
+
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction, Args, Command};
+
+use super::cluster::NamespaceArgs;
+use crate::connection::Connection;
+
+/// Adds the options that may stand before the command, for the help and for completion.
+pub(super) fn with_options(program: Command) -> Command {
+    Connection::augment_args(NamespaceArgs::augment_args(program))
+}
+
+/// Moves the options before the command behind it. A line that clap refuses or answers with the
+/// help stays as it is.
+pub(super) fn behind_the_command(program: &Command, mut line: Vec<OsString>) -> Vec<OsString> {
+    let mut at = 1;
+    while let Some(word) = line.get(at) {
+        let word = word.to_string_lossy();
+        let values = match word.strip_prefix("--") {
+            Some("") => return line,
+            Some(long) => values_of_long(program, long),
+            None => match word.strip_prefix('-') {
+                Some(shorts) if !shorts.is_empty() => values_of_shorts(program, shorts),
+                _ => break,
+            },
+        };
+        match values {
+            Some(values) => at += 1 + values,
+            None => return line,
+        }
+    }
+    let is_command =
+        line.get(at).is_some_and(|word| program.find_subcommand(word.as_os_str()).is_some());
+    if is_command && at > 1 {
+        // The command moves before the options, which is the same.
+        line[1..=at].rotate_right(1);
+    }
+    line
+}
+
+/// Returns how many words after a long option are its value, or `None` if there is no such option.
+fn values_of_long(program: &Command, text: &str) -> Option<usize> {
+    let (name, has_value) = text.split_once('=').map_or((text, false), |(name, _)| (name, true));
+    let option = program.get_arguments().find(|option| option.get_long() == Some(name))?;
+    Some(usize::from(takes_value(option) && !has_value))
+}
+
+/// Returns how many words after short options, such as `-An`, are their value.
+fn values_of_shorts(program: &Command, text: &str) -> Option<usize> {
+    let mut rest = text.chars();
+    while let Some(short) = rest.next() {
+        let option = program.get_arguments().find(|option| option.get_short() == Some(short))?;
+        if takes_value(option) {
+            return Some(usize::from(rest.as_str().is_empty()));
+        }
+    }
+    Some(0)
+}
+
+/// Returns whether the next word is the option's value.
+fn takes_value(option: &Arg) -> bool {
+    let takes_value = matches!(option.get_action(), ArgAction::Set | ArgAction::Append);
+    takes_value && !option.is_require_equals_set()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::arguments::described;
+
+    #[test]
+    fn options_move_behind_the_command() {
+        for (line, expected) in [
+            ("x -n berlin clients", "x clients -n berlin"),
+            ("x -nberlin --context=prod status -w", "x status -nberlin --context=prod -w"),
+            (
+                "x -A --insecure-skip-tls-verify clients a",
+                "x clients -A --insecure-skip-tls-verify a",
+            ),
+            ("x -An berlin clients", "x clients -An berlin"),
+            (
+                "x --now 2026-11-24T12:00:00Z -n clients crds",
+                "x crds --now 2026-11-24T12:00:00Z -n clients",
+            ),
+            ("x -n clients clients -n berlin", "x clients -n clients -n berlin"),
+        ] {
+            assert_eq!(moved(line), expected);
+        }
+    }
+
+    #[test]
+    fn other_lines_stay_as_they_are() {
+        for line in [
+            "x",
+            "x clients -n berlin",
+            "x -n",
+            "x -n clients",
+            "x -n clients nonsense",
+            "x -n clients --help",
+            "x -o json clients",
+            "x --output json clients",
+            "x -- clients",
+            "x --help",
+        ] {
+            assert_eq!(moved(line), line);
+        }
+    }
+
+    fn moved(line: &str) -> String {
+        let line = line.split(' ').map(OsString::from).collect();
+        let moved = behind_the_command(&described(), line);
+        moved.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+}
