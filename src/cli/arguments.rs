@@ -218,6 +218,8 @@ pub(crate) enum Output {
     Json,
     /// As data
     Yaml,
+    /// As data, one line per client (RFC 4180)
+    Csv,
     /// Names alone, for other commands
     Name,
 }

@@ -21,6 +21,7 @@ mod json;
 mod leading_options;
 pub mod objects;
 mod plan;
+mod recorded_change;
 mod settings;
 mod status;
 pub mod terminal;

@@ -5,6 +5,7 @@
 //! panic.
 
 pub mod selector;
+pub mod selector_text;
 pub mod time_range;
 pub mod version;
 pub mod version_requirement;

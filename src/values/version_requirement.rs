@@ -37,6 +37,12 @@ enum Operator {
     GreaterOrEqual,
 }
 
+impl Operator {
+    const fn is_lower_limit(self) -> bool {
+        matches!(self, Self::Greater | Self::GreaterOrEqual)
+    }
+}
+
 /// Operators as written. An operator comes before its own prefixes, because the parser uses the
 /// first one that matches.
 const OPERATORS: [(&str, Operator); 4] = [
@@ -85,6 +91,23 @@ impl VersionRequirement {
             .ok_or_else(|| RequirementError::NotComparisons(text.to_owned()))
     }
 
+    /// Returns whether at least one version can meet the requirement: the lower limit is not above
+    /// the upper one.
+    #[must_use]
+    pub fn can_hold(&self) -> bool {
+        let Self::Within(comparisons) = self else { return true };
+        let is_lower = |c: &&Comparison| c.operator.is_lower_limit();
+        let mut lower = comparisons.iter().filter(is_lower);
+        lower.all(|lower| {
+            let mut upper = comparisons.iter().filter(|c| !is_lower(c));
+            upper.all(|upper| match lower.limit.cmp(&upper.limit) {
+                Ordering::Less => true,
+                Ordering::Equal => lower.holds(&upper.limit) && upper.holds(&lower.limit),
+                Ordering::Greater => false,
+            })
+        })
+    }
+
     /// Returns whether `version` meets the requirement.
     #[must_use]
     pub fn holds(&self, version: &Version) -> bool {
@@ -126,6 +149,22 @@ pub fn pattern() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_that_exclude_every_version_are_found() {
+        for (requirement, can_hold) in [
+            ("3", true),
+            ("<2 <3", true),
+            (">=3 <=3.0", true),
+            (">=3 <3.0", false),
+            (">3 <2", false),
+            ("<2 >=2.0.1", false),
+            (">2 <2.0.1", true),
+        ] {
+            let read = VersionRequirement::parse(requirement).expect(requirement);
+            assert_eq!(read.can_hold(), can_hold, "{requirement}");
+        }
+    }
 
     fn holds(requirement: &str, version: &str) -> bool {
         let requirement = VersionRequirement::parse(requirement).expect(requirement);

@@ -1,17 +1,16 @@
 //! Selects clients by keywords and by options. Keywords match in the same way as the keywords of
 //! `search` in a policy.
 
-use chrono::TimeDelta;
+use chrono::{Datelike, TimeDelta};
 
-use super::ClientsArgs;
 use super::row::FleetContext;
+use super::{ClientsArgs, refused};
 use crate::api::fleet::ClientStatus;
 use crate::cli::Failure;
-use crate::cli::terminal::table::printable;
 use crate::plan::facts::Facts;
 use crate::plan::version_text::VersionText;
 use crate::plan::{Reason, State};
-use crate::values::selector::Keywords;
+use crate::values::selector::{Keywords, Requirement};
 use crate::values::{Timestamp, VersionRequirement};
 
 /// All conditions that a client must meet to be selected. If an option has several values, the
@@ -26,7 +25,12 @@ pub(super) struct Filter {
     versions: Vec<VersionFilter>,
     /// Latest time at which a client may have entered its current state.
     since: Option<Timestamp>,
+    /// Requirements on the labels of a client.
+    labels: Vec<Requirement>,
 }
+
+/// No client has been in its state since before this time.
+const EARLIEST_YEAR: i32 = 2000;
 
 impl Filter {
     /// Builds the filter from the options.
@@ -38,33 +42,40 @@ impl Filter {
                 "KEYWORDS: there is no word in it; leave it out to list every client",
             ));
         }
+        refused::keywords(&text)?;
+        refused::names("--policy", "an UpgradePolicy", &args.policy)?;
+        refused::names("--fleet", "a ClientFleet", &args.fleet)?;
         let states: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
         let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+        let states = known("--state", &args.state, &states)?;
+        let reasons = known("--reason", &args.reason, &reasons)?;
+        refused::states(args, &states, &reasons)?;
         let versions = args.version.iter().map(|text| VersionFilter::read(text));
+        let labels = args.client_selector.as_deref();
+        let labels = labels.map(refused::client_selector).transpose()?;
         Ok(Self {
             keywords,
-            states: known("--state", &args.state, &states)?,
-            reasons: known("--reason", &args.reason, &reasons)?,
+            states,
+            reasons,
             policies: args.policy.clone(),
             fleets: args.fleet.clone(),
-            versions: versions.collect(),
-            since: args.older_than.and_then(|age: TimeDelta| now.checked_sub_signed(age)),
+            versions: versions.collect::<Result<_, _>>()?,
+            since: args.older_than.map(|age| since(age, now)).transpose()?,
+            labels: labels.unwrap_or_default(),
         })
     }
 
-    /// Returns a warning for each value of `--version` that is compared as text, because an empty
-    /// list could otherwise be mistaken for the answer to a misspelled comparison.
-    pub fn warnings(&self) -> String {
-        let verbatim = self.versions.iter().filter_map(|version| match version {
+    /// Returns the values of `--version` that are compared as text.
+    pub fn verbatim_versions(&self) -> impl Iterator<Item = &str> {
+        self.versions.iter().filter_map(|version| match version {
             VersionFilter::Requirement(_) => None,
-            VersionFilter::Verbatim(text) => Some(format!(
-                "warning: --version: \"{}\" is neither a version nor comparisons such as \
-                 \"<3.59\" or \">=3.50 <3.59.127\"; it selects only clients that report exactly \
-                 this text\n",
-                printable(text)
-            )),
-        });
-        verbatim.collect()
+            VersionFilter::Verbatim(text) => Some(text.as_str()),
+        })
+    }
+
+    /// Returns the requirements on the labels of a client.
+    pub fn labels(&self) -> &[Requirement] {
+        &self.labels
     }
 
     /// Returns whether the filter selects a client.
@@ -88,6 +99,7 @@ impl Filter {
                 || facts.version.as_deref().is_some_and(|version| {
                     self.versions.iter().any(|wanted| wanted.wants(version))
                 }))
+            && self.labels.iter().all(|label| label.holds(|key| facts.client.labels.get(key)))
             && self.keywords.as_ref().is_none_or(|words| words.occur_in(&facts.subject().folded))
     }
 }
@@ -101,9 +113,10 @@ enum VersionFilter {
 }
 
 impl VersionFilter {
-    fn read(text: &str) -> Self {
-        VersionRequirement::parse(text)
-            .map_or_else(|_| Self::Verbatim(text.to_owned()), Self::Requirement)
+    fn read(text: &str) -> Result<Self, Failure> {
+        let requirement = VersionRequirement::parse(text);
+        refused::version(text, &requirement)?;
+        Ok(requirement.map_or_else(|_| Self::Verbatim(text.to_owned()), Self::Requirement))
     }
 
     fn wants(&self, reported: &VersionText) -> bool {
@@ -126,6 +139,18 @@ fn known(option: &str, args: &[String], words: &[&str]) -> Result<Vec<String>, F
         })
     };
     args.iter().map(find).collect()
+}
+
+/// Returns the latest time at which a client may have entered its state to be in it for longer than
+/// `age`.
+fn since(age: TimeDelta, now: Timestamp) -> Result<Timestamp, Failure> {
+    let since = now.checked_sub_signed(age).filter(|since| since.year() >= EARLIEST_YEAR);
+    since.ok_or_else(|| {
+        Failure::input(format!(
+            "--older-than: no client has been in its state since before {EARLIEST_YEAR}: write a \
+             shorter time, as 12h or 7d"
+        ))
+    })
 }
 
 /// Parses a time span such as `90s`, `30m`, `12h`, `7d` or `2w`.

@@ -12,7 +12,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use super::filter::Filter;
 use super::print::Printer;
 use super::row::{PolicyZones, Row, RowView, rows};
-use super::{ClientsArgs, doubt, format_warnings, no_clients_message, sort};
+use super::{ClientsArgs, doubt, format_warnings, no_clients_message, no_such, sort};
 use crate::api::{ClientFleet, Text};
 use crate::cli::cluster::{Cluster, NamespaceScope, PAGE_SIZE, failure, sentence};
 use crate::cli::terminal::print_remarks;
@@ -44,14 +44,14 @@ impl WatchedClients {
         view: RowView<'_>,
     ) -> Vec<WatchedChange> {
         let key = key(&fleet);
-        let wanted = std::cell::RefCell::new(Vec::new());
+        let mut wanted = Vec::new();
         let now = rows(fleet, view, |facts, fleet, row| {
-            wanted.borrow_mut().push(filter.wants(facts, fleet, row));
+            wanted.push(filter.wants(facts, fleet, row));
             true
         });
         let now: HashMap<Text, (Row, bool)> = now
             .into_iter()
-            .zip(wanted.into_inner())
+            .zip(wanted)
             .map(|(row, wanted)| (row.name.clone(), (row, wanted)))
             .collect();
         let before = self.fleets.remove(&key).unwrap_or_default();
@@ -117,6 +117,10 @@ pub(super) async fn follow(
                 if is_listed {
                     print_changes(printer, changes)?;
                 } else {
+                    let names = seen.fleets.keys().map(|(_, name)| name.clone()).collect();
+                    let known = args.selector.is_none().then_some(&names);
+                    let missing = no_such("ClientFleet", &args.fleet, known, reach);
+                    print_remarks(&format_warnings(&missing));
                     first_list(printer, changes, args, reach)?;
                 }
                 is_listed = true;

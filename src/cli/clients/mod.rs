@@ -3,12 +3,16 @@
 //!
 //! The command reads fleets page by page, and keeps only the [`row`]s that the [`filter`] selects.
 //! [`mod@print`] writes the sorted rows; with `-w`, [`follow`] prints the list and all later
-//! changes.
+//! changes. Options that can select no client are errors: [`refused`] finds those that contradict
+//! each other, and [`unmatched`] those that name what the cluster does not have.
 
+mod csv_rows;
 mod filter;
 mod follow;
 mod print;
+mod refused;
 mod row;
+mod unmatched;
 
 use std::collections::BTreeSet;
 
@@ -18,6 +22,7 @@ use clap_complete::ArgValueCompleter;
 use self::filter::Filter;
 use self::print::Printer;
 use self::row::{PolicyZones, Row, RowView, fleet_of, rows};
+use self::unmatched::Seen;
 use super::cluster::{Cluster, NamespaceArgs, NamespaceScope};
 use super::completion::{fleets, policies, reasons, states};
 use super::terminal::print_remarks;
@@ -41,9 +46,12 @@ Examples:
   clientfleet clients --state restartrequired --older-than 7d
   clientfleet clients --version 3.58.110.0 -w    # and every change of theirs
   clientfleet clients --version '<3.59'          # who runs an older version
+  clientfleet clients --client-selector 'department in (finance,hr),!kiosk'
+  clientfleet clients -A -o csv > clients.csv    # for a spreadsheet; values are as reported
 
-Exit codes: 0; 1 if the cluster cannot be asked, or has no such fleet or policy; 2 if something is
-wrong with the options.";
+Exit codes: 0, also where no client is selected; 1 if the cluster cannot be asked, or has no such
+namespace, fleet, policy or label, or no client that reports such a text as its version; 2 if
+something is wrong with the options, as with a filter that no client can meet.";
 
 /// Options of `clients`.
 #[derive(Debug, clap::Args)]
@@ -63,9 +71,13 @@ pub(crate) struct ClientsArgs {
     /// Only those of these fleets
     #[arg(long, value_name = "NAME", value_delimiter = ',', add = ArgValueCompleter::new(fleets))]
     fleet: Vec<String>,
-    /// Only those of fleets with these labels, as site=berlin
+    /// Only those of fleets with these labels, as site=berlin; for the clients' own labels:
+    /// --client-selector
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
+    /// Only clients with these labels of their own, as department=finance or "role in (kiosk,lab)"
+    #[arg(long, value_name = "SELECTOR")]
+    client_selector: Option<String>,
     /// Only those that run these versions, as 3.58.110, "<3.59" or ">=3.50 <3.59.127"
     #[arg(long, value_name = "VERSION", value_delimiter = ',')]
     version: Vec<String>,
@@ -75,7 +87,8 @@ pub(crate) struct ClientsArgs {
     /// Go on, and print each change
     #[arg(short = 'w', long)]
     watch: bool,
-    /// How to print it; wide adds fleet, last user, policy, last offer and zone
+    /// How to print it; wide adds fleet, last user, policy, last offer and zone, json, yaml and csv
+    /// have labels too; csv goes without --watch
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
     /// Leave out the line of titles
@@ -92,13 +105,22 @@ pub(crate) struct ClientsArgs {
 /// Runs the `clients` command.
 pub(super) async fn run(args: &ClientsArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     let filter = Filter::read(args, cx.now)?;
-    print_remarks(&filter.warnings());
+    let fleet_labels = args.selector.as_deref().map(refused::fleet_selector).transpose()?;
+    if args.watch && args.output == Output::Csv {
+        return Err(Failure::input(
+            "-o csv is a whole list and cannot be followed: leave --watch out, or write -o json, \
+             which prints a line of JSON for each change",
+        ));
+    }
     let cluster = Cluster::connect(&args.connection).await?;
     let reach = cluster.reach(&args.place);
     let mut printer = Printer::new(args, cx, reach == NamespaceScope::All);
     let policies = Policies::read(&cluster, &reach, args).await;
     let zones = &policies.zones;
     if args.watch {
+        print_remarks(&unmatched::verbatim_warnings(&filter));
+        let known = policies.names.as_ref();
+        print_remarks(&format_warnings(&no_such("UpgradePolicy", &args.policy, known, &reach)));
         return follow::follow(&cluster, &reach, args, &filter, &mut printer, zones, cx.now).await;
     }
     let view = RowView { zones, now: cx.now };
@@ -112,24 +134,54 @@ pub(super) async fn run(args: &ClientsArgs, cx: &Context) -> Result<CommandOutpu
             },
         )
         .await?;
-    let ClientList { mut rows, doubts, fleets } = listed;
+    let ClientList { mut rows, doubts, seen } = listed;
     print_remarks(&format_warnings(&doubts));
     sort(&mut rows);
-    if rows.is_empty() && matches!(args.output, Output::Table | Output::Wide) {
-        print_remarks(&no_clients_message(args, &reach));
-    } else {
-        printer.all(&rows)?;
-    }
-    let missing = [
+    let fleets = (args.selector.is_none()).then_some(&seen.fleets);
+    let mut messages = [
         no_such("UpgradePolicy", &args.policy, policies.names.as_ref(), &reach),
-        no_such("ClientFleet", &args.fleet, Some(&fleets), &reach),
-    ];
-    let messages: Vec<String> = missing.into_iter().flatten().collect();
+        no_such("ClientFleet", &args.fleet, fleets, &reach),
+        seen.missing_versions(&filter),
+        seen.missing_labels(&filter, args),
+    ]
+    .concat();
+    let mut remarks = String::new();
+    if rows.is_empty() {
+        remarks = seen.missing_values(&filter);
+        match &fleet_labels {
+            Some(requirements) if seen.fleets.is_empty() => {
+                let (errors, values) =
+                    unmatched::missing_fleet_labels(&cluster, &reach, requirements).await;
+                messages.extend(errors);
+                remarks += &values;
+            }
+            _ if seen.fleets.is_empty() => cluster.namespace_exists(&reach).await?,
+            _ => {}
+        }
+        messages.extend(invisible_keyword(args));
+    }
+    if !rows.is_empty() || !matches!(args.output, Output::Table | Output::Wide) {
+        printer.all(&rows)?;
+    } else if messages.is_empty() {
+        print_remarks(&no_clients_message(args, &reach));
+    }
     if messages.is_empty() {
-        Ok(CommandOutput::default())
+        Ok(CommandOutput { remarks, ..CommandOutput::default() })
     } else {
+        print_remarks(&remarks);
         Err(Failure { messages, code: FAILURE })
     }
+}
+
+/// Returns an error if a keyword contains a character that is not visible, and that the user may
+/// therefore have copied by mistake.
+fn invisible_keyword(args: &ClientsArgs) -> Option<String> {
+    let is_escaped = |keyword: &&String| printable(keyword) != keyword.as_str();
+    let keyword = args.keywords.iter().find(is_escaped)?;
+    Some(format!(
+        "KEYWORDS: no client has \"{}\", which contains an invisible character: type it again",
+        printable(keyword)
+    ))
 }
 
 /// Returns an error message for each fleet or policy that the user selects by name but that does
@@ -163,7 +215,8 @@ impl Policies {
     /// reading fails, for example because it is forbidden, only prints a warning, because the
     /// clients can be listed without policies.
     async fn read(cluster: &Cluster, reach: &NamespaceScope, args: &ClientsArgs) -> Self {
-        let shows_zones = matches!(args.output, Output::Wide | Output::Json | Output::Yaml);
+        let shows_zones =
+            matches!(args.output, Output::Wide | Output::Json | Output::Yaml | Output::Csv);
         if !shows_zones && args.policy.is_empty() {
             return Self::default();
         }
@@ -194,14 +247,18 @@ impl Policies {
 struct ClientList {
     rows: Vec<Row>,
     doubts: Vec<String>,
-    fleets: BTreeSet<String>,
+    seen: Seen,
 }
 
 impl ClientList {
     fn add(&mut self, fleet: Parsed<ClientFleet>, filter: &Filter, view: RowView<'_>) {
         self.doubts.extend(doubt(&fleet));
-        self.fleets.extend(fleet.metadata.name.clone());
-        self.rows.extend(rows(fleet, view, |facts, fleet, row| filter.wants(facts, fleet, row)));
+        self.seen.fleet(&fleet);
+        let seen = &mut self.seen;
+        self.rows.extend(rows(fleet, view, |facts, fleet, row| {
+            seen.client(facts, filter);
+            filter.wants(facts, fleet, row)
+        }));
     }
 }
 
@@ -250,6 +307,7 @@ fn no_clients_message(args: &ClientsArgs, reach: &NamespaceScope) -> String {
     };
     let is_filtered = !args.keywords.is_empty()
         || args.selector.is_some()
+        || args.client_selector.is_some()
         || args.older_than.is_some()
         || [&args.state, &args.reason, &args.policy, &args.fleet, &args.version]
             .iter()
@@ -260,7 +318,8 @@ fn no_clients_message(args: &ClientsArgs, reach: &NamespaceScope) -> String {
         message += "In KEYWORDS, * and ? are plain characters, not wildcards.\n";
     }
     if args.selector.is_some() {
-        message += "--selector selects fleets by their labels, not clients by theirs.\n";
+        message += "--selector selects fleets by their labels; --client-selector selects clients by \
+                    theirs.\n";
     }
     message
 }

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::ClientsArgs;
 use super::row::{Decided, Row};
+use super::{ClientsArgs, csv_rows};
 use crate::cli::colors::state_tone;
 use crate::cli::terminal;
 use crate::cli::terminal::table::{Cell, ColumnWidths};
@@ -77,6 +77,7 @@ impl Printer {
             Output::Name => rows.iter().try_for_each(|row| writeln!(output, "{}", self.name(row))),
             Output::Json => data::write_json(&ClientsDocument { clients: rows }, output),
             Output::Yaml => data::write_yaml(&ClientsDocument { clients: rows }, output),
+            Output::Csv => csv_rows::write(rows, self.with_titles, output),
         }))
     }
 
@@ -102,7 +103,7 @@ impl Printer {
     /// document.
     pub fn first(&mut self, rows: &[Row]) -> Result<(), Failure> {
         match self.output {
-            Output::Table | Output::Wide | Output::Name => self.all(rows),
+            Output::Table | Output::Wide | Output::Csv | Output::Name => self.all(rows),
             Output::Json | Output::Yaml => rows.iter().try_for_each(|row| self.change(row, false)),
         }
     }
@@ -121,7 +122,8 @@ impl Printer {
                 self.columns.fit(&cells);
                 self.columns.line(&cells, self.in_color)
             }
-            Output::Name => self.name(row) + "\n",
+            // The options refuse CSV with `-w`.
+            Output::Name | Output::Csv => self.name(row) + "\n",
             Output::Json => {
                 serde_json::to_string(&Gone { row, gone: is_gone })
                     .map_err(|error| failed(error.into()))?

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use crate::api::fleet::{Client, ClientFleetSpec, ClientStatus, LastOffer};
-use crate::api::{ClientFleet, Text};
+use crate::api::{ClientFleet, Labels, Text};
 use crate::plan::facts::{Facts, non_empty};
 use crate::plan::{Parsed, State};
 use crate::values::Timestamp;
@@ -41,6 +41,8 @@ pub(super) struct Row {
     pub last_user: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
     /// Time zone that applies to the client: that of the policy if set, else that of the client,
     /// else that of the fleet.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,12 +130,13 @@ impl Row {
             ip,
             last_user,
             last_seen,
+            labels,
             time_zone,
             version,
             staged_version,
             decided,
         } = self;
-        let device = (name, computer, ip, last_user, time_zone);
+        let device = (name, computer, ip, last_user, labels, time_zone);
         (device, *last_seen, version, staged_version, decided)
     }
 
@@ -157,7 +160,7 @@ pub(super) struct RowView<'a> {
 pub(super) fn rows(
     live: Parsed<ClientFleet>,
     view: RowView<'_>,
-    wanted: impl Fn(&Facts<'_>, &FleetContext, Option<&ClientStatus>) -> bool,
+    mut wanted: impl FnMut(&Facts<'_>, &FleetContext, Option<&ClientStatus>) -> bool,
 ) -> Vec<Row> {
     let fleet = Arc::new(fleet_of(&live));
     let Ok(spec) = &live.spec else { return Vec::new() };
@@ -204,6 +207,7 @@ fn one(
         ip: facts.reported(|r| r.ip.as_ref()).cloned(),
         last_user: facts.reported(|r| r.last_user.as_ref()).cloned(),
         last_seen: facts.last_seen,
+        labels: client.labels.clone(),
         time_zone: zone.cloned(),
         version: facts.version.as_ref().map(|version| version.raw.clone()),
         staged_version: facts.staged.as_ref().map(|version| version.raw.clone()),

@@ -3,7 +3,10 @@
 
 mod attempts;
 mod failure;
+mod missing_namespace;
 mod one_policy;
+mod policy_metadata;
+mod user_name;
 
 use clap_complete::ArgValueCompleter;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
@@ -15,6 +18,7 @@ use serde::Deserialize;
 pub(crate) use self::attempts::{WriteError, attempt, with_doubt};
 pub(crate) use self::failure::{failure, sentence};
 pub(crate) use self::one_policy::OnePolicy;
+pub(crate) use self::user_name::UserName;
 use super::Failure;
 use super::completion::namespaces;
 use super::terminal::progress::Progress;

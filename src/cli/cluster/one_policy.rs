@@ -5,8 +5,9 @@ use http::Request;
 use kube::Resource;
 use kube::api::DynamicObject;
 
-use super::{Cluster, failure};
+use super::{Cluster, NamespaceScope, failure};
 use crate::api::UpgradePolicy;
+use crate::api::admission::nearest::nearest;
 use crate::cli::Failure;
 use crate::cli::terminal::table::printable;
 use crate::plan::Parsed;
@@ -55,8 +56,19 @@ impl Cluster {
 
     /// Returns the policy with this name, or an error if it does not exist.
     pub async fn policy(&self, namespace: &str, name: &str) -> Result<OnePolicy, Failure> {
-        let found = self.find_policy(namespace, name).await?;
-        found.ok_or_else(|| no_such(namespace, name))
+        if let Some(found) = self.find_policy(namespace, name).await? {
+            return Ok(found);
+        }
+        let reach = NamespaceScope::Namespace(namespace.to_owned());
+        // A user who may read one policy need not be able to list all.
+        let known = self.policies(&reach).await.unwrap_or_default();
+        let known: Vec<&str> =
+            known.iter().filter_map(|policy| policy.metadata.name.as_deref()).collect();
+        let mut failure = no_such(namespace, name);
+        if let (Some(near), Some(message)) = (nearest(name, &known), failure.messages.first_mut()) {
+            *message += &format!("; did you mean {near}?");
+        }
+        Err(failure)
     }
 }
 

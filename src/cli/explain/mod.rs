@@ -5,6 +5,7 @@
 mod advice;
 mod find;
 mod headline;
+mod policy_change;
 mod source;
 mod text;
 
@@ -88,9 +89,9 @@ pub(super) async fn run(args: &ExplainArgs, cx: &Context) -> Result<CommandOutpu
     } else {
         ExplainSource::cluster(&args.connection, &args.place, &wanted).await?
     };
-    let remarks = source.remarks.clone();
+    let (mut remarks, changes) = (source.remarks.clone(), source.changes.clone());
     let found = source.found(&wanted)?;
-    let explanations = explain(found, at);
+    let explanations = changes.add_to(explain(found, at), &mut remarks).await;
     let output = match args.output {
         ExplainFormat::Text => {
             let reader = TimeFormatter { now: at, zone: cx.zone.clone() };

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::find::{ClientQuery, ClientSearch, FoundClients};
-use crate::api::Text;
+use super::policy_change::PolicyChanges;
+use crate::api::{Kind, Text};
 use crate::cli::cluster::{Cluster, NamespaceArgs, NamespaceScope};
 use crate::cli::objects::{self, Object, Stored};
+use crate::cli::recorded_change::RecordedChange;
 use crate::cli::{Failure, WRONG_INPUT, files};
 use crate::connection::Connection;
 use crate::plan::{CachedPolicy, Estate, settle};
@@ -24,6 +26,8 @@ pub(super) struct ExplainSource {
     place: String,
     /// Warnings for the user about the input.
     pub remarks: String,
+    /// Who set the policies.
+    pub changes: PolicyChanges,
 }
 
 impl ExplainSource {
@@ -53,7 +57,8 @@ impl ExplainSource {
             policies.insert(namespace, read.collect());
         }
         let remarks = search.remarks.clone();
-        Ok(Self { search, policies, place, remarks })
+        let changes = PolicyChanges { cluster: Some(cluster), known: BTreeMap::new() };
+        Ok(Self { search, policies, place, remarks, changes })
     }
 
     /// Reads the fleets and policies from files. Also computes the statuses of the policies,
@@ -62,8 +67,13 @@ impl ExplainSource {
     pub fn files(paths: &[PathBuf], wanted: &ClientQuery, at: Timestamp) -> Result<Self, Failure> {
         let mut search = ClientSearch::default();
         let mut estates: BTreeMap<String, Estate> = BTreeMap::new();
+        let mut known = BTreeMap::new();
         let findings =
-            objects::find(files::read(paths), &mut |Object { identity, stored, .. }| {
+            objects::find(files::read(paths), &mut |Object { identity, stored, source }| {
+                if identity.kind == Kind::UpgradePolicy {
+                    let key = (identity.namespace.clone(), identity.name.clone());
+                    known.insert(key, RecordedChange::of_object(&source.value()));
+                }
                 if let Stored::Fleet(fleet) = &stored {
                     search.add((**fleet).clone(), wanted);
                 }
@@ -81,7 +91,8 @@ impl ExplainSource {
             let estate = estates.remove(&namespace).unwrap_or_default();
             policies.insert(namespace, with_planned_statuses(&estate, at));
         }
-        Ok(Self { search, policies, place: "in these files".to_owned(), remarks })
+        let changes = PolicyChanges { cluster: None, known };
+        Ok(Self { search, policies, place: "in these files".to_owned(), remarks, changes })
     }
 
     /// Returns the clients that were found, with the policies of their namespaces.

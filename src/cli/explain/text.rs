@@ -3,6 +3,7 @@
 
 use super::advice::advice;
 use super::headline::{headline, seen};
+use super::policy_change::ExplainedClient;
 use crate::api::Text;
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::cli::terminal::times::TimeFormatter;
@@ -26,11 +27,12 @@ pub(super) struct ExplanationText<'a> {
 
 impl ExplanationText<'_> {
     /// Formats the whole explanation as text.
-    pub fn whole(&self, explanation: &Explanation) -> String {
+    pub fn whole(&self, explained: &ExplainedClient) -> String {
+        let explanation = &explained.explanation;
         let headline = format!("{}\n", headline(explanation, self.reader));
         let sections = [
             headline,
-            self.facts(explanation),
+            self.facts(explained),
             self.policies(explanation),
             self.rules(explanation),
             self.openings(explanation),
@@ -40,7 +42,8 @@ impl ExplanationText<'_> {
         sections.join("\n")
     }
 
-    fn facts(&self, explanation: &Explanation) -> String {
+    fn facts(&self, explained: &ExplainedClient) -> String {
+        let explanation = &explained.explanation;
         let client = &explanation.client;
         let reported = client.reported.as_ref();
         let given = |text: Option<&Text>| {
@@ -61,9 +64,17 @@ impl ExplanationText<'_> {
         lines.push(("Time zone", zone(explanation)));
         lines.push(("Package", package(explanation)));
         lines.extend(targets(explanation).map(|targets| ("Targets", targets)));
+        lines.extend(self.policy_change(explained).map(|change| ("Policy", change)));
         lines.push(("Last offer", self.last_offer(explanation)));
         lines.extend(self.doubts(explanation).into_iter().map(|doubt| ("Status", doubt)));
         lines.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect()
+    }
+
+    /// Returns who set the policy that governs the client; `None` if that is not recorded.
+    fn policy_change(&self, explained: &ExplainedClient) -> Option<String> {
+        let policy = explained.explanation.decision.policy.as_deref()?;
+        let set = explained.policy_change.shown(self.reader)?;
+        Some(format!("{}, {set}", printable(policy)))
     }
 
     fn whereabouts(&self, explanation: &Explanation) -> String {

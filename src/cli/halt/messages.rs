@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::policy::NAME;
+use super::policy::{NAME, by};
 use super::report::{
     HaltCounts, HaltReport, HaltResult, HaltedNamespace, ResumeReport, ResumeResult,
     ResumedNamespace,
@@ -43,7 +43,10 @@ pub(super) fn pulled(report: &HaltReport, reader: &TimeFormatter) -> String {
 fn halt(namespace: &HaltedNamespace, report: &HaltReport, reader: &TimeFormatter) -> String {
     let word = match namespace.result {
         HaltResult::HaltedBefore => match namespace.since {
-            Some(since) => return format!("since {}", reader.moment(since)),
+            Some(since) => {
+                let by = by(&namespace.change, namespace.generation, reader);
+                return format!("since {}{by}", reader.moment(since));
+            }
             None => "before",
         },
         HaltResult::Halted => "now",
@@ -106,11 +109,15 @@ pub(super) fn remarks_on_pulling(report: &HaltReport, reader: &TimeFormatter) ->
     for why in &report.not_known {
         let _ = writeln!(text, "warning: {why}");
     }
+    if let Some(why) = &report.not_recorded {
+        let _ = writeln!(text, "warning: the halt does not record who made it: {why}");
+    }
     for namespace in &report.namespaces {
         if let Some(error) = &namespace.error {
             let _ = writeln!(text, "error: {error}");
             continue;
         }
+        text += &kept_reason(namespace, reader);
         text += &mended(namespace, report);
         text += &unreadable(namespace);
         text += &not_in_force(namespace, reader);
@@ -125,6 +132,24 @@ pub(super) fn remarks_on_pulling(report: &HaltReport, reader: &TimeFormatter) ->
         }
     }
     text
+}
+
+/// Returns the warning that a halt keeps its first reason. Does not advise to resume first, because
+/// the clients would be offered versions in between.
+fn kept_reason(namespace: &HaltedNamespace, reader: &TimeFormatter) -> String {
+    let (Some(_), Some(first)) = (&namespace.reason_not_stored, &namespace.reason) else {
+        return String::new();
+    };
+    let place = printable(&namespace.namespace);
+    let since = namespace.since.map(|since| format!(" since {}", reader.moment(since)));
+    format!(
+        "warning: namespace {place} is halted{}{} with the reason \"{}\": it is kept, and this one \
+         is not stored; to replace it: kubectl annotate upol {NAME} -n {place} --overwrite \
+         clientfleet.dev/reason=TEXT\n",
+        since.unwrap_or_default(),
+        by(&namespace.change, namespace.generation, reader),
+        printable(first)
+    )
 }
 
 fn mended(namespace: &HaltedNamespace, report: &HaltReport) -> String {
@@ -204,7 +229,8 @@ pub(super) fn released(report: &ResumeReport, reader: &TimeFormatter) -> String 
     let done: Vec<&ResumedNamespace> =
         report.namespaces.iter().filter(|n| n.result == ResumeResult::Released).collect();
     for namespace in &done {
-        let since = namespace.since.map(|since| format!(" since {}", reader.moment(since)));
+        let by = by(&namespace.change, namespace.generation, reader);
+        let since = namespace.since.map(|since| format!(" since {}{by}", reader.moment(since)));
         let reason = namespace.reason.as_deref().map(|reason| format!(": {}", printable(reason)));
         let _ = writeln!(
             text,
@@ -264,6 +290,9 @@ pub(super) fn remarks_on_releasing(report: &ResumeReport) -> String {
     let mut text = String::new();
     for why in &report.not_known {
         let _ = writeln!(text, "warning: who goes back under which policy is not known: {why}");
+    }
+    if let Some(why) = &report.not_recorded {
+        let _ = writeln!(text, "warning: who resumed is not recorded: {why}");
     }
     for namespace in &report.namespaces {
         if let Some(error) = &namespace.error {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use clap::{ArgAction, ValueEnum};
 
 pub(super) use self::in_force::is_in_force;
-pub(super) use self::policy::{FoundHalt, Gap, NAME, reason, since};
+pub(super) use self::policy::{FoundHalt, Gap, NAME, by, reason, since};
 pub(super) use self::report::NoRivals;
 use super::cluster::NamespaceArgs;
 use super::gitops::{DryRun, wait_timeout};
@@ -31,7 +31,8 @@ Examples:
   clientfleet resume -n clients
 
 It is an UpgradePolicy clientfleet-halt of the highest priority with NoUpgrade. What a client has
-staged already, its next restart installs all the same: no policy can take that back.
+staged already, its next restart installs all the same: no policy can take that back. Its annotations
+clientfleet.dev/changed-by and changed-at record who halted and when, and `status` shows them.
 
 Exit codes: 0 when it is in force, or with --wait=false when it is written; 1 when something failed,
 nobody is known to have carried it out in time, or another policy comes before it; 2 for wrong
@@ -51,7 +52,8 @@ Exit codes: 0, also where nothing was halted; 1 when something failed; 2 for wro
 pub(crate) struct HaltArgs {
     #[command(flatten)]
     place: TargetArgs,
-    /// Why, for whoever finds it; kept as annotation clientfleet.dev/reason
+    /// Why, for whoever finds it; kept as annotation clientfleet.dev/reason. A halt keeps its first
+    /// reason
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// Wait until the controller has carried it out

@@ -1,11 +1,15 @@
 //! Defines the halt policy, and classifies an existing policy that has the same name. Does no I/O.
 
+use std::collections::BTreeMap;
+
 use kube::core::ObjectMeta;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::api::UpgradePolicy;
 use crate::api::policy::{HALT_POLICY_NAME, MANAGED_BY, Mode, UpgradePolicySpec};
+use crate::cli::recorded_change::RecordedChange;
+use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
@@ -21,7 +25,11 @@ pub(super) const PRIORITY: i32 = i32::MAX;
 const REASON: &str = "clientfleet.dev/reason";
 
 /// Builds the halt policy as a JSON object, ready to apply.
-pub(super) fn object(namespace: &str, reason: Option<&str>, uid: Option<&str>) -> Value {
+pub(super) fn object(
+    namespace: &str,
+    annotations: &BTreeMap<String, String>,
+    uid: Option<&str>,
+) -> Value {
     let mut object = json!({
         "apiVersion": "clientfleet.dev/v1alpha1",
         "kind": "UpgradePolicy",
@@ -32,13 +40,23 @@ pub(super) fn object(namespace: &str, reason: Option<&str>, uid: Option<&str>) -
         },
         "spec": {"priority": PRIORITY, "upgrade": {"mode": Mode::NoUpgrade.as_str()}},
     });
-    if let Some(reason) = reason {
-        object["metadata"]["annotations"] = json!({REASON: reason});
+    if !annotations.is_empty() {
+        object["metadata"]["annotations"] = json!(annotations);
     }
     if let Some(uid) = uid {
         object["metadata"]["uid"] = json!(uid);
     }
     object
+}
+
+/// Returns the annotations of the halt policy: the reason for the halt, and who wrote the policy.
+pub(super) fn annotations(
+    reason: Option<&str>,
+    change: &RecordedChange,
+) -> BTreeMap<String, String> {
+    let reason = reason.map(|reason| (REASON, reason.to_owned()));
+    let annotations = change.annotations().into_iter().chain(reason);
+    annotations.map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// Returns the merge patch that changes `have` into `want`. The patch removes fields that are not
@@ -71,6 +89,21 @@ pub(super) fn said(reason: &str) -> Option<&str> {
 pub(in crate::cli) fn since(metadata: &ObjectMeta) -> Option<Timestamp> {
     let created = metadata.creation_timestamp.as_ref()?;
     Timestamp::from_timestamp_secs(created.0.as_second())
+}
+
+/// Returns who halted, such as ` by anna@example.com`, or an empty text if that is not recorded.
+///
+/// If the spec of the policy has changed since it was created, the last user who wrote the policy
+/// with `halt` may be another one than the user who created it, so the text says when.
+pub(in crate::cli) fn by(
+    change: &RecordedChange,
+    generation: Option<i64>,
+    reader: &TimeFormatter,
+) -> String {
+    match (generation, change.shown(reader)) {
+        (Some(2..), Some(shown)) => format!(", {shown}"),
+        _ => change.by(),
+    }
 }
 
 /// Result of looking up the policy that has the name of the halt policy.
@@ -184,7 +217,7 @@ mod tests {
 
     #[test]
     fn admission_takes_it_and_it_holds_everybody() {
-        let object = object("clients", Some("why"), None);
+        let object = object("clients", &annotations(Some("why"), &RecordedChange::default()), None);
         assert_eq!(admission::check(Kind::UpgradePolicy, &object), []);
         let read = OnePolicy::read(&object.to_string()).expect("a policy");
         assert!(matches!(FoundHalt::of(Some(&read.live)), FoundHalt::Pulled));

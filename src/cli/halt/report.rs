@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 use super::policy::{Gap, NAME};
 use crate::cli::FAILURE;
 use crate::cli::gitops::{DryRun, Owner};
+use crate::cli::recorded_change::RecordedChange;
 use crate::values::Timestamp;
 
 fn word<S: Serializer>(dry_run: &DryRun, serializer: S) -> Result<S::Ok, S::Error> {
@@ -29,6 +30,9 @@ pub(super) struct HaltReport {
     /// Information that could not be determined, each item with the reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_known: Vec<String>,
+    /// Reason why the halt does not record who made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_recorded: Option<String>,
 }
 
 /// Part of a [`HaltReport`] for one namespace.
@@ -44,6 +48,14 @@ pub(super) struct HaltedNamespace {
     pub since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Reason that the user gave, if it was not stored because the halt has another reason already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason_not_stored: Option<String>,
+    /// Who wrote the halt policy, and when.
+    #[serde(flatten)]
+    pub change: RecordedChange,
+    #[serde(skip)]
+    pub generation: Option<i64>,
     #[serde(flatten)]
     pub counts: Option<HaltCounts>,
     #[serde(flatten)]
@@ -99,7 +111,7 @@ pub(super) enum HaltResult {
     Halted,
     /// The halt policy already existed and was not changed.
     HaltedBefore,
-    /// The halt policy already existed, and its reason was changed.
+    /// The halt policy already existed without a reason, and the reason was added.
     Changed,
     /// The halt policy already existed, and changes to its spec were reverted.
     Mended,
@@ -137,6 +149,9 @@ pub(super) struct ResumeReport {
     /// Reasons why the client counts could not be determined.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_known: Vec<String>,
+    /// Reason why the deletion of the halt does not record who made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_recorded: Option<String>,
 }
 
 /// Part of a [`ResumeReport`] for one namespace.
@@ -152,6 +167,11 @@ pub(super) struct ResumedNamespace {
     pub since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Who wrote the halt policy, and when.
+    #[serde(flatten)]
+    pub change: RecordedChange,
+    #[serde(skip)]
+    pub generation: Option<i64>,
     /// Policies that govern clients after the halt ends.
     pub policies: Vec<GoesBack>,
     /// Number of clients that no policy governs after the halt ends.

@@ -15,8 +15,9 @@ use super::policy::{self, FoundHalt, Gap, MANAGER, NAME};
 use super::report::{HaltCounts, HaltReport, HaltResult, HaltedNamespace, NoRivals};
 use super::{HaltArgs, in_force};
 use crate::api::{ClientFleet, UpgradePolicy};
-use crate::cli::cluster::{Cluster, NamespaceScope, OnePolicy, attempt, with_doubt};
+use crate::cli::cluster::{Cluster, NamespaceScope, OnePolicy, UserName, attempt, with_doubt};
 use crate::cli::gitops::{DryRun, owner_of_object};
+use crate::cli::recorded_change::RecordedChange;
 use crate::cli::terminal::interrupt::Interrupt;
 use crate::cli::{Context, Failure};
 use crate::plan::Parsed;
@@ -46,10 +47,13 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
             Unreadable::new()
         }
     };
+    // Ask only now, because a credential plugin may have to log the user in first.
+    let cx =
+        HaltRun { cluster: &cluster, arguments, user: &user(&cluster, arguments), now: cx.now };
     let interrupt = Interrupt::listen();
     let counting = async |begun| {
         tokio::select! {
-            effects = effects(&cluster, &reach, cx, begun) => effects,
+            effects = effects(&cluster, &reach, cx.now, begun) => effects,
             () = interrupt.received() => Err(Failure::new(INTERRUPTED.to_owned())),
         }
     };
@@ -61,7 +65,7 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
             let (begun, has_begun) = oneshot::channel();
             let acting = async {
                 let _ = has_begun.await;
-                act(&cluster, arguments, namespace, cx.now, &interrupt).await
+                act(&cx, namespace, &interrupt).await
             };
             let (effects, acted) = tokio::join!(counting(Some(begun)), acting);
             (effects, vec![(namespace.clone(), acted)])
@@ -76,7 +80,7 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
             let mut namespaces: BTreeSet<&String> = unreadable.keys().collect();
             namespaces.extend(effects.iter().flat_map(BTreeMap::keys));
             let act = async |namespace: &String| {
-                (namespace.clone(), act(&cluster, arguments, namespace, cx.now, &interrupt).await)
+                (namespace.clone(), act(&cx, namespace, &interrupt).await)
             };
             let acted = join_all(namespaces.into_iter().map(act)).await;
             (effects, acted)
@@ -87,9 +91,38 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
         not_known.extend(failure.messages.iter().map(|why| format!("{not}: {why}")));
     };
     let effects = effects.map_err(uncounted).ok();
+    let unnamed = |acted: &HaltAttempt| acted.written.as_ref().ok()?.unnamed.clone();
+    let not_recorded = acted.iter().find_map(|(_, acted)| unnamed(acted));
     let report = |(namespace, acted)| report(namespace, acted, &unreadable, effects.as_ref());
     let namespaces = acted.into_iter().map(report).collect();
-    Ok(HaltReport { dry_run: arguments.place.dry_run, namespaces, not_known })
+    Ok(HaltReport { dry_run: arguments.place.dry_run, namespaces, not_known, not_recorded })
+}
+
+/// Starts to ask for the name of the user. A client-side dry run sends nothing.
+fn user(cluster: &Cluster, arguments: &HaltArgs) -> Option<UserName> {
+    (arguments.place.dry_run != DryRun::Client).then(|| cluster.user_name())
+}
+
+/// One run of `halt`, for all of its namespaces.
+struct HaltRun<'a> {
+    cluster: &'a Cluster,
+    arguments: &'a HaltArgs,
+    /// Name of the user; `None` in a client-side dry run.
+    user: &'a Option<UserName>,
+    now: Timestamp,
+}
+
+impl HaltRun<'_> {
+    /// Returns the record of a change that the user makes now, and why it names no user.
+    async fn change(&self) -> (RecordedChange, Option<String>) {
+        match self.user.clone() {
+            None => (RecordedChange::default(), None),
+            Some(user) => match user.await {
+                Ok(name) => (RecordedChange::new(Some(&name), self.now), None),
+                Err(why) => (RecordedChange::new(None, self.now), Some(why)),
+            },
+        }
+    }
 }
 
 async fn unreadable(cluster: &Cluster, reach: &NamespaceScope) -> Result<Unreadable, Failure> {
@@ -107,7 +140,7 @@ async fn unreadable(cluster: &Cluster, reach: &NamespaceScope) -> Result<Unreada
 async fn effects(
     cluster: &Cluster,
     reach: &NamespaceScope,
-    cx: &Context,
+    now: Timestamp,
     mut begun: Option<oneshot::Sender<()>>,
 ) -> Result<Effects, Failure> {
     let note = |effects: &mut Effects, fleet: Parsed<ClientFleet>| {
@@ -116,7 +149,7 @@ async fn effects(
             let _ = begun.send(());
         }
         let namespace = fleet.metadata.namespace.clone().unwrap_or_default();
-        effects.entry(namespace).or_default().add(&fleet, cx.now);
+        effects.entry(namespace).or_default().add(&fleet, now);
     };
     cluster.gather(reach, None, Effects::new(), note).await
 }
@@ -126,6 +159,10 @@ struct WrittenHalt {
     metadata: ObjectMeta,
     /// Gaps found in an existing halt policy whose spec was changed.
     mended: Vec<Gap>,
+    /// Why the policy does not name the user; `None` if it does, or if it was not written.
+    unnamed: Option<String>,
+    /// Reason that the user gave, if the halt has another reason already.
+    reason_not_stored: Option<String>,
 }
 
 struct HaltAttempt {
@@ -136,17 +173,12 @@ struct HaltAttempt {
 
 /// Writes the halt policy in one namespace. If the options require it, waits until the controller
 /// applies the policy.
-async fn act(
-    cluster: &Cluster,
-    arguments: &HaltArgs,
-    namespace: &str,
-    now: Timestamp,
-    interrupt: &Interrupt,
-) -> HaltAttempt {
+async fn act(cx: &HaltRun<'_>, namespace: &str, interrupt: &Interrupt) -> HaltAttempt {
     if interrupt.is_received() {
         return HaltAttempt { written: Err(UNWRITTEN.to_owned()), in_force: None };
     }
-    let written = write(cluster, arguments, namespace, now).await;
+    let written = write(cx, namespace).await;
+    let HaltRun { cluster, arguments, .. } = cx;
     let waits = written.is_ok() && arguments.wait && arguments.place.dry_run.is_real();
     let in_force = if waits {
         let waiting = in_force::wait_until_in_force(cluster, namespace, arguments.timeout);
@@ -174,6 +206,9 @@ fn report(
         error: None,
         since: None,
         reason: None,
+        reason_not_stored: None,
+        change: RecordedChange::default(),
+        generation: None,
         counts: effect.map(|effect| HaltCounts {
             clients: effect.clients,
             offers_stopped: effect.offers,
@@ -188,11 +223,14 @@ fn report(
         kept_in_git_by: None,
     };
     match acted.written {
-        Ok(WrittenHalt { result, metadata, mended }) => {
+        Ok(WrittenHalt { result, metadata, mended, reason_not_stored, .. }) => {
             report.result = result;
             report.mended = mended;
             report.since = policy::since(&metadata).filter(|_| result != HaltResult::Halted);
             report.reason = policy::reason(&metadata).map(ToOwned::to_owned);
+            report.reason_not_stored = reason_not_stored;
+            report.change = RecordedChange::of(&metadata);
+            report.generation = metadata.generation;
             report.kept_in_git_by = owner_of_object(&metadata);
         }
         Err(error) => report.error = Some(error),
@@ -209,36 +247,35 @@ fn report(
 /// write, for example because the controller updates its status.
 const MAX_WRITE_ATTEMPTS: usize = 5;
 
-/// Writes the halt policy, unless it already exists with the required content.
-async fn write(
-    cluster: &Cluster,
-    arguments: &HaltArgs,
-    namespace: &str,
-    now: Timestamp,
-) -> Result<WrittenHalt, String> {
+/// Writes the halt policy, unless it already exists with the required content. The first reason for
+/// a halt is kept.
+async fn write(cx: &HaltRun<'_>, namespace: &str) -> Result<WrittenHalt, String> {
+    let dry_run = cx.arguments.place.dry_run;
+    let given = cx.arguments.reason.as_deref().and_then(policy::said);
     // Result of an attempt after which the policy was read again. If the policy then has the required
     // content, that attempt was stored.
     let mut tried = None;
     for _ in 0..MAX_WRITE_ATTEMPTS {
-        let found = cluster.find_policy(namespace, NAME).await;
+        let found = cx.cluster.find_policy(namespace, NAME).await;
         let found =
             found.map_err(|failure| with_doubt(failure.messages.join("; "), tried.is_some()))?;
-        let metadata = found.as_ref().map(|policy| &policy.whole.metadata);
-        let before = metadata.and_then(policy::reason);
-        let reason = arguments.reason.as_deref().and_then(policy::said).or(before);
-        let mut mended = Vec::new();
-        let result = match FoundHalt::of(found.as_ref().map(|policy| &policy.live)) {
+        let metadata = found.as_ref().map(|policy| policy.whole.metadata.clone());
+        let metadata = metadata.unwrap_or_default();
+        let before = policy::reason(&metadata);
+        let reason = before.or(given);
+        let reason_not_stored = given.filter(|_| given != reason).map(ToOwned::to_owned);
+        let existing = FoundHalt::of(found.as_ref().map(|policy| &policy.live));
+        let result = match existing {
             FoundHalt::Nothing => HaltResult::Halted,
             FoundHalt::Pulled if reason == before => {
-                let metadata = metadata.cloned().unwrap_or_default();
-                let (result, mended) = tried.unwrap_or((HaltResult::HaltedBefore, mended));
-                return Ok(WrittenHalt { result, metadata, mended });
+                let before = (HaltResult::HaltedBefore, Vec::new(), None);
+                // A policy with another reason is not the one that this command has written.
+                let (result, mended, unnamed) =
+                    tried.filter(|_| reason_not_stored.is_none()).unwrap_or(before);
+                return Ok(WrittenHalt { result, metadata, mended, unnamed, reason_not_stored });
             }
             FoundHalt::Pulled => HaltResult::Changed,
-            FoundHalt::Changed => {
-                mended = found.iter().flat_map(|policy| Gap::all(&policy.live, now)).collect();
-                HaltResult::Mended
-            }
+            FoundHalt::Changed => HaltResult::Mended,
             FoundHalt::Leaving => {
                 return Err(format!(
                     "{NAME} in namespace {namespace} is being deleted and not gone yet: wait until \
@@ -247,16 +284,28 @@ async fn write(
             }
             FoundHalt::Foreign => return Err(foreign(namespace)),
         };
-        let stored = if arguments.place.dry_run == DryRun::Client {
-            Some(metadata.cloned().unwrap_or_default())
-        } else {
-            store(cluster, arguments.place.dry_run, namespace, reason, found.as_ref()).await?
+        let mended = match (result, &found) {
+            (HaltResult::Mended, Some(policy)) => Gap::all(&policy.live, cx.now),
+            _ => Vec::new(),
         };
-        if let Some(stored) = stored {
-            let metadata = ObjectMeta { annotations: noted(reason), ..stored };
-            return Ok(WrittenHalt { result, metadata, mended });
+        // A reason that is added later does not change who halted.
+        let (change, unnamed) = match existing {
+            FoundHalt::Pulled => (RecordedChange::of(&metadata), None),
+            _ => cx.change().await,
+        };
+        let annotations = policy::annotations(reason, &change);
+        let stored = if dry_run == DryRun::Client {
+            Some(metadata)
+        } else {
+            let case = HaltWrite { namespace, annotations: &annotations, change: &change };
+            case.store(cx.cluster, dry_run, found.as_ref()).await?
+        };
+        if let Some(mut metadata) = stored {
+            // The API server does not know the annotations in a client-side dry run.
+            metadata.annotations.get_or_insert_default().extend(annotations);
+            return Ok(WrittenHalt { result, metadata, mended, unnamed, reason_not_stored });
         }
-        tried = Some((result, mended));
+        tried = Some((result, mended, unnamed));
     }
     Err(format!(
         "{NAME} in namespace {namespace} does not come to hold everybody, because somebody changes it \
@@ -264,63 +313,70 @@ async fn write(
     ))
 }
 
-/// Writes the halt policy. Returns `None` if the policy in `found` has changed since it was read,
-/// or if the stored policy does not stop every client.
-async fn store(
-    cluster: &Cluster,
-    dry_run: DryRun,
-    namespace: &str,
-    reason: Option<&str>,
-    found: Option<&OnePolicy>,
-) -> Result<Option<ObjectMeta>, String> {
-    let api: Api<DynamicObject> = Api::namespaced_with(
-        cluster.client.clone(),
-        namespace,
-        &ApiResource::erase::<UpgradePolicy>(&()),
-    );
-    let metadata = found.map(|policy| &policy.whole.metadata);
-    let uid = metadata.and_then(|metadata| metadata.uid.as_deref());
-    let mut object = policy::object(namespace, reason, uid);
-    let dry_run = dry_run.is_of_server();
-    let stored = match found {
-        // Server-side apply would keep fields that other managers have added, so use a merge patch
-        // that removes them.
-        Some(policy) if FoundHalt::of(Some(&policy.live)) == FoundHalt::Changed => {
-            object["spec"] = policy::merge_patch(policy.whole.data.get("spec"), &object["spec"]);
-            object["metadata"]["resourceVersion"] = json!(policy.whole.metadata.resource_version);
-            let manager = Some(MANAGER.to_owned());
-            let parameters =
-                PatchParams { field_manager: manager, dry_run, ..PatchParams::default() };
-            attempt(async || api.patch(NAME, &parameters, &Patch::Merge(&object)).await).await
-        }
-        _ => {
-            // Without an existing policy, do not force conflicts: another user may have created the
-            // policy in the meantime.
-            let force = found.is_some();
-            let parameters = PatchParams { force, dry_run, ..PatchParams::apply(MANAGER) };
-            attempt(async || api.patch(NAME, &parameters, &Patch::Apply(&object)).await).await
-        }
-    };
-    let stored = match stored {
-        Ok(stored) => stored,
-        // The policy has changed, or an attempt without a response was stored: the next read shows
-        // which.
-        Err(error) if error.code() == Some(409) => return Ok(None),
-        Err(error) => {
-            let doing = format!("apply upgradepolicy {NAME} in namespace {namespace}");
-            return Err(error.sentence(&doing));
-        }
-    };
-    let spec = stored.data.get("spec").cloned().unwrap_or_default();
-    let holds = serde_json::from_value(spec).is_ok_and(|spec| policy::holds_everybody(&spec));
-    Ok(holds.then_some(stored.metadata))
+/// The content of the halt policy that `halt` writes.
+struct HaltWrite<'a> {
+    namespace: &'a str,
+    annotations: &'a BTreeMap<String, String>,
+    change: &'a RecordedChange,
 }
 
-/// Returns the annotations that contain the reason for the halt. Builds the annotations locally, so
-/// that a client-side dry run shows them too.
-fn noted(reason: Option<&str>) -> Option<BTreeMap<String, String>> {
-    let object = policy::object("", reason, None);
-    serde_json::from_value(object["metadata"]["annotations"].clone()).ok()
+impl HaltWrite<'_> {
+    /// Writes the halt policy. Returns `None` if the policy in `found` has changed since it was read,
+    /// or if the stored policy does not stop every client.
+    async fn store(
+        &self,
+        cluster: &Cluster,
+        dry_run: DryRun,
+        found: Option<&OnePolicy>,
+    ) -> Result<Option<ObjectMeta>, String> {
+        let Self { namespace, annotations, change } = *self;
+        let api: Api<DynamicObject> = Api::namespaced_with(
+            cluster.client.clone(),
+            namespace,
+            &ApiResource::erase::<UpgradePolicy>(&()),
+        );
+        let metadata = found.map(|policy| &policy.whole.metadata);
+        let uid = metadata.and_then(|metadata| metadata.uid.as_deref());
+        let mut object = policy::object(namespace, annotations, uid);
+        let dry_run = dry_run.is_of_server();
+        let stored = match found {
+            // Server-side apply would keep fields that other managers have added, so use a merge patch
+            // that removes them.
+            Some(policy) if FoundHalt::of(Some(&policy.live)) == FoundHalt::Changed => {
+                object["spec"] =
+                    policy::merge_patch(policy.whole.data.get("spec"), &object["spec"]);
+                for (key, value) in change.merge_patch().as_object().into_iter().flatten() {
+                    object["metadata"]["annotations"][key] = value.clone();
+                }
+                object["metadata"]["resourceVersion"] =
+                    json!(policy.whole.metadata.resource_version);
+                let manager = Some(MANAGER.to_owned());
+                let parameters =
+                    PatchParams { field_manager: manager, dry_run, ..PatchParams::default() };
+                attempt(async || api.patch(NAME, &parameters, &Patch::Merge(&object)).await).await
+            }
+            _ => {
+                // Without an existing policy, do not force conflicts: another user may have created the
+                // policy in the meantime.
+                let force = found.is_some();
+                let parameters = PatchParams { force, dry_run, ..PatchParams::apply(MANAGER) };
+                attempt(async || api.patch(NAME, &parameters, &Patch::Apply(&object)).await).await
+            }
+        };
+        let stored = match stored {
+            Ok(stored) => stored,
+            // The policy has changed, or an attempt without a response was stored: the next read shows
+            // which.
+            Err(error) if error.code() == Some(409) => return Ok(None),
+            Err(error) => {
+                let doing = format!("apply upgradepolicy {NAME} in namespace {namespace}");
+                return Err(error.sentence(&doing));
+            }
+        };
+        let spec = stored.data.get("spec").cloned().unwrap_or_default();
+        let holds = serde_json::from_value(spec).is_ok_and(|spec| policy::holds_everybody(&spec));
+        Ok(holds.then_some(stored.metadata))
+    }
 }
 
 /// Returns the error for a policy that has the name of the halt policy but was not created by

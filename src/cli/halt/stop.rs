@@ -1,21 +1,27 @@
 //! Implements `resume`: finds the halt policy, counts the clients that each policy will govern
 //! after the halt, and deletes the halt policy.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use kube::Api;
-use kube::api::{DeleteParams, Preconditions};
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::core::ObjectMeta;
+use serde_json::json;
 
 use super::ResumeArgs;
-use super::policy::{self, FoundHalt, NAME};
+use super::policy::{self, FoundHalt, MANAGER, NAME};
 use super::report::{GoesBack, ResumeReport, ResumeResult, ResumedNamespace};
 use super::start::foreign;
 use crate::api::{ClientFleet, UpgradePolicy};
-use crate::cli::cluster::{Cluster, NamespaceScope, OnePolicy, attempt, with_doubt};
+use crate::cli::cluster::{
+    Cluster, NamespaceScope, OnePolicy, UserName, attempt, sentence, with_doubt,
+};
 use crate::cli::gitops::{DryRun, owner_of_object};
+use crate::cli::recorded_change::RecordedChange;
 use crate::cli::terminal::interrupt::Interrupt;
 use crate::cli::{Context, Failure};
 use crate::plan::{self, Cached, Estate, Parsed};
@@ -52,17 +58,19 @@ pub(super) async fn release(arguments: &ResumeArgs, cx: &Context) -> Result<Resu
             }
         }
     }
+    let run = ResumeRun::new(&cluster, arguments, cx.now);
     // Finish the deletions after a signal, so that the report is complete.
     let _interrupt = Interrupt::listen();
     let each = halted.into_iter().map(|namespace| {
         let back = estates.get(&namespace).map(|estate| policies_after_resume(estate, cx.now));
-        release_in(&cluster, arguments, namespace, back)
+        release_in(&run, namespace, back)
     });
     let mut namespaces = join_all(each).await;
     if let (NamespaceScope::Namespace(namespace), true) = (&reach, namespaces.is_empty()) {
         namespaces.push(ResumedNamespace::new(namespace.clone(), ResumeResult::NotHalted));
     }
-    Ok(ResumeReport { dry_run: arguments.place.dry_run, namespaces, not_known })
+    let dry_run = arguments.place.dry_run;
+    Ok(ResumeReport { dry_run, namespaces, not_known, not_recorded: run.not_recorded.into_inner() })
 }
 
 /// Returns the namespaces with a halt policy, and the other policies in these namespaces.
@@ -113,6 +121,8 @@ impl ResumedNamespace {
             error: None,
             since: None,
             reason: None,
+            change: RecordedChange::default(),
+            generation: None,
             policies: Vec::new(),
             unmanaged: 0,
             kept_in_git_by: None,
@@ -120,19 +130,38 @@ impl ResumedNamespace {
     }
 }
 
+/// One run of `resume`, for all of its namespaces.
+struct ResumeRun<'a> {
+    cluster: &'a Cluster,
+    dry_run: DryRun,
+    /// Name of the user; `None` in a dry run, which records nothing.
+    user: Option<UserName>,
+    now: Timestamp,
+    not_recorded: RefCell<Option<String>>,
+}
+
+impl<'a> ResumeRun<'a> {
+    fn new(cluster: &'a Cluster, arguments: &ResumeArgs, now: Timestamp) -> Self {
+        let dry_run = arguments.place.dry_run;
+        let user = dry_run.is_real().then(|| cluster.user_name());
+        Self { cluster, dry_run, user, now, not_recorded: RefCell::default() }
+    }
+}
+
 async fn release_in(
-    cluster: &Cluster,
-    arguments: &ResumeArgs,
+    run: &ResumeRun<'_>,
     namespace: String,
     back: Option<(Vec<GoesBack>, u32)>,
 ) -> ResumedNamespace {
     let mut report = ResumedNamespace::new(namespace, ResumeResult::Failed);
-    match take_away(cluster, arguments, &report.namespace).await {
+    match take_away(run, &report.namespace).await {
         Ok(None) => report.result = ResumeResult::NotHalted,
         Ok(Some(metadata)) => {
             report.result = ResumeResult::Released;
             report.since = policy::since(&metadata);
             report.reason = policy::reason(&metadata).map(ToOwned::to_owned);
+            report.change = RecordedChange::of(&metadata);
+            report.generation = metadata.generation;
             report.kept_in_git_by = owner_of_object(&metadata);
             (report.policies, report.unmanaged) = back.unwrap_or_default();
         }
@@ -147,15 +176,11 @@ const MAX_DELETE_ATTEMPTS: usize = 5;
 
 /// Reads and deletes the halt policy, and retries if the policy changes between the two requests.
 /// Returns the policy's metadata, or `None` if there is no halt policy.
-async fn take_away(
-    cluster: &Cluster,
-    arguments: &ResumeArgs,
-    namespace: &str,
-) -> Result<Option<ObjectMeta>, String> {
+async fn take_away(run: &ResumeRun<'_>, namespace: &str) -> Result<Option<ObjectMeta>, String> {
     // Metadata of the policy that an attempt may have deleted.
     let mut deleted = None;
     for _ in 0..MAX_DELETE_ATTEMPTS {
-        let found = cluster.find_policy(namespace, NAME).await;
+        let found = run.cluster.find_policy(namespace, NAME).await;
         let found =
             found.map_err(|failure| with_doubt(failure.messages.join("; "), deleted.is_some()))?;
         match FoundHalt::of(found.as_ref().map(|policy| &policy.live)) {
@@ -164,12 +189,14 @@ async fn take_away(
             FoundHalt::Leaving | FoundHalt::Pulled | FoundHalt::Changed => {}
         }
         let Some(OnePolicy { whole, .. }) = found else { return Ok(deleted) };
-        if arguments.place.dry_run == DryRun::Client
-            || delete(cluster, arguments, namespace, &whole.metadata).await?
-        {
-            return Ok(Some(whole.metadata));
+        let metadata = whole.metadata;
+        // Report who halted, not who resumes, and on a repeated attempt too.
+        let version = record(run, namespace, &metadata).await;
+        let report = deleted.unwrap_or(metadata);
+        if run.dry_run == DryRun::Client || delete(run, namespace, &version).await? {
+            return Ok(Some(report));
         }
-        deleted = Some(whole.metadata);
+        deleted = Some(report);
     }
     Err(format!(
         "{NAME} in namespace {namespace} changes all the time, so it is left as it is: look who \
@@ -177,10 +204,46 @@ async fn take_away(
     ))
 }
 
+/// Maximum time for the response to the request that records who resumes.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Records in the halt policy who is about to delete it, so that the last state of the policy, which
+/// watches and audit logs receive, names the user. Returns the metadata with the version to delete.
+///
+/// If the policy cannot be written, notes why: the policy is deleted all the same.
+async fn record(run: &ResumeRun<'_>, namespace: &str, metadata: &ObjectMeta) -> ObjectMeta {
+    let Some(user) = run.user.clone() else { return metadata.clone() };
+    let name = user.await;
+    if let Err(why) = &name {
+        *run.not_recorded.borrow_mut() = Some(why.clone());
+    }
+    let change = RecordedChange::new(name.as_deref().ok(), run.now);
+    let patch = json!({"metadata": {
+        "annotations": change.merge_patch(),
+        "resourceVersion": metadata.resource_version,
+        "uid": metadata.uid,
+    }});
+    let parameters =
+        PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    let patch = Patch::Merge(patch);
+    let api: Api<Cached<UpgradePolicy>> = Api::namespaced(run.cluster.client.clone(), namespace);
+    let written = api.patch_metadata(NAME, &parameters, &patch);
+    let why = match tokio::time::timeout(RECORD_TIMEOUT, written).await {
+        Ok(Ok(written)) => return written.metadata,
+        // The policy has changed: the deletion finds that too, and is repeated.
+        Ok(Err(kube::Error::Api(status))) if status.code == 409 => return metadata.clone(),
+        Ok(Err(error)) => {
+            sentence(&format!("patch upgradepolicy {NAME} in namespace {namespace}"), &error)
+        }
+        Err(_) => format!("the API server did not respond within {RECORD_TIMEOUT:?}"),
+    };
+    *run.not_recorded.borrow_mut() = Some(why);
+    metadata.clone()
+}
+
 /// Deletes the policy if it has not changed since it was read. Returns `false` if it has changed.
 async fn delete(
-    cluster: &Cluster,
-    arguments: &ResumeArgs,
+    run: &ResumeRun<'_>,
     namespace: &str,
     metadata: &ObjectMeta,
 ) -> Result<bool, String> {
@@ -189,11 +252,11 @@ async fn delete(
         resource_version: metadata.resource_version.clone(),
     };
     let parameters = DeleteParams {
-        dry_run: arguments.place.dry_run.is_of_server(),
+        dry_run: run.dry_run.is_of_server(),
         preconditions: Some(preconditions),
         ..DeleteParams::default()
     };
-    let api: Api<Cached<UpgradePolicy>> = Api::namespaced(cluster.client.clone(), namespace);
+    let api: Api<Cached<UpgradePolicy>> = Api::namespaced(run.cluster.client.clone(), namespace);
     match attempt(async || api.delete(NAME, &parameters).await).await {
         Ok(_) => Ok(true),
         // The policy is already deleted, or it has changed: the next read shows which.

@@ -9,6 +9,7 @@ use super::choice::Choice;
 use crate::api::UpgradePolicy;
 use crate::cli::Failure;
 use crate::cli::cluster::{Cluster, OnePolicy, attempt, with_doubt};
+use crate::cli::recorded_change::RecordedChange;
 use crate::cli::terminal::interrupt::Interrupt;
 use crate::cli::terminal::table::printable;
 
@@ -17,12 +18,13 @@ const FIELD_MANAGER: &str = "clientfleet-settings";
 /// the spec of the policy is unchanged.
 const MAX_WRITE_ATTEMPTS: usize = 5;
 
-/// Writes `choice` into `policy`. Returns an error if the policy has changed since it was read.
+/// Writes `choice` into `policy`, and records who changes it. Returns an error if the policy has changed since it was read.
 pub(super) async fn make(
     cluster: &Cluster,
     namespace: &str,
     policy: &OnePolicy,
     choice: &Choice,
+    change: &RecordedChange,
     dry_run: bool,
 ) -> Result<(), Failure> {
     let name = policy.whole.metadata.name.clone().unwrap_or_default();
@@ -42,7 +44,7 @@ pub(super) async fn make(
     let mut resource_version = policy.whole.metadata.resource_version.clone();
     let mut may_be_stored = false;
     for _ in 0..MAX_WRITE_ATTEMPTS {
-        let patch = Patch::Merge(patch(choice, resource_version.as_deref()));
+        let patch = Patch::Merge(patch(choice, change, resource_version.as_deref()));
         match attempt(async || api.patch(&name, &parameters, &patch).await).await {
             Ok(_) => return Ok(()),
             Err(error) if error.code() == Some(409) => may_be_stored |= error.may_be_stored,
@@ -84,9 +86,9 @@ fn changed_meanwhile(namespace: &str, name: &str, may_be_stored: bool) -> Failur
 
 /// Returns the JSON merge patch that writes `choice` into a policy. If `choice` has no version, the
 /// patch removes the policy's version.
-fn patch(choice: &Choice, resource_version: Option<&str>) -> Value {
+fn patch(choice: &Choice, change: &RecordedChange, resource_version: Option<&str>) -> Value {
     json!({
-        "metadata": {"resourceVersion": resource_version},
+        "metadata": {"annotations": change.merge_patch(), "resourceVersion": resource_version},
         "spec": {"upgrade": {"mode": choice.mode, "version": choice.version}},
     })
 }

@@ -18,6 +18,9 @@ pub(super) fn list(settings: &Settings, reader: &TimeFormatter) -> String {
         None => String::new(),
     };
     let mut text = format!("UpgradePolicy {name}{governs}; today: {}\n", shown(&settings.today));
+    if let Some(set) = settings.change.shown(reader) {
+        let _ = writeln!(text, "It was {set}.");
+    }
     text += &settings.standing.describe(reader);
     if !settings.settings.is_empty() {
         let mut table = Table::new(["  #", "SETTING", "VERSION", "CLIENTS AT IT"]);
@@ -154,10 +157,18 @@ fn follows(selected: &Selected, reader: &TimeFormatter) -> String {
     text
 }
 
+/// Returns the messages about a policy that is kept in Git, and about a change that names no user.
+pub(super) fn remarks_on_selecting(selected: &Selected) -> String {
+    let unnamed = selected.not_recorded.as_ref();
+    let unnamed =
+        unnamed.map(|why| format!("warning: the policy does not record who changed it: {why}\n"));
+    unnamed.unwrap_or_default() + &remarks_on_owner(selected)
+}
+
 /// Returns the message about a policy that is kept in Git, or an empty string if no message is
 /// needed. The message is an error if nothing was changed, and a warning if the GitOps tool will
 /// revert the change.
-pub(super) fn remarks_on_selecting(selected: &Selected) -> String {
+fn remarks_on_owner(selected: &Selected) -> String {
     let Some(owner) = &selected.owner else { return String::new() };
     let policy = printable(&selected.policy);
     let owner = owner.shown();

@@ -19,6 +19,7 @@ use super::cluster::{Cluster, NamespaceScope, OnePolicy};
 use super::completion::policies;
 use super::data::{self, DataFormat};
 use super::gitops::{DryRun, Owner, owner_of_field, owner_of_object};
+use super::recorded_change::RecordedChange;
 use super::{CommandOutput, Context, FAILURE, Failure};
 use crate::api::ClientFleet;
 use crate::connection::Connection;
@@ -75,6 +76,9 @@ struct Settings {
     namespace: String,
     policy: String,
     today: Choice,
+    /// Who set the setting with this program, and when.
+    #[serde(flatten)]
+    change: RecordedChange,
     allow_downgrade: bool,
     /// Conditions that prevent the policy from distributing, regardless of its setting.
     standing: PolicyBlockers,
@@ -107,6 +111,12 @@ struct Selected {
     before: Choice,
     after: Choice,
     result: SettingsOutcome,
+    /// Who changed the setting, and when, as the policy records it; empty if nothing was sent.
+    #[serde(flatten)]
+    change: RecordedChange,
+    /// Reason why the policy does not record who changed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_recorded: Option<String>,
     allow_downgrade: bool,
     /// Counts of the policy's clients before and after the change; absent if the setting stays the
     /// same, or if the clients cannot be counted.
@@ -222,6 +232,7 @@ async fn list(
     let settings = Settings {
         namespace: namespace.to_owned(),
         policy: name.to_owned(),
+        change: RecordedChange::of_setting(&policy.whole.metadata),
         allow_downgrade,
         standing: PolicyBlockers::default(),
         status_is_behind: is_behind(policy),
@@ -270,6 +281,8 @@ impl SelectionRun<'_> {
             policy: args.policy.clone(),
             before: today,
             after,
+            change: RecordedChange::default(),
+            not_recorded: None,
             allow_downgrade,
             clients: None,
             standing: None,
@@ -278,6 +291,9 @@ impl SelectionRun<'_> {
             namespace,
         };
         if !selected.before.is_same_as(&selected.after) {
+            let is_sent =
+                args.dry_run != DryRun::Client && (selected.owner.is_none() || args.force);
+            let user = is_sent.then(|| cluster.user_name());
             match estate(cluster, &selected.namespace).await {
                 Ok(estate) => {
                     let (name, after) = (&args.policy, &selected.after);
@@ -288,6 +304,11 @@ impl SelectionRun<'_> {
                     let why = failure.messages.join("; ");
                     remarks = format!("warning: what follows is not known: {why}\n");
                 }
+            }
+            if let Some(user) = user {
+                let name = user.await;
+                selected.change = RecordedChange::new(name.as_deref().ok(), cx.now);
+                selected.not_recorded = name.err();
             }
             selected.result = make(cluster, args, policy, &selected).await?;
         }
@@ -313,7 +334,8 @@ async fn make(
     }
     if args.dry_run != DryRun::Client {
         let dry_run = args.dry_run.is_of_server();
-        change::make(cluster, &selected.namespace, policy, &selected.after, dry_run).await?;
+        let Selected { namespace, after, change, .. } = selected;
+        change::make(cluster, namespace, policy, after, change, dry_run).await?;
     }
     Ok(if args.dry_run.is_real() { SettingsOutcome::Changed } else { SettingsOutcome::WouldChange })
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::api::UpgradePolicy;
 use crate::cli::halt::{self, FoundHalt, Gap, NoRivals};
+use crate::cli::recorded_change::RecordedChange;
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
@@ -18,6 +19,11 @@ pub(super) struct Halted {
     /// Reason for the halt, if the user gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Who wrote the halt policy, and when.
+    #[serde(flatten)]
+    pub change: RecordedChange,
+    #[serde(skip)]
+    pub generation: Option<i64>,
     /// True if all fleets in the scope of the halt apply it: the condition `Ready` of the policy is
     /// `True` for the current generation.
     pub in_force: bool,
@@ -56,6 +62,8 @@ impl Halted {
             namespace: policy.metadata.namespace.clone().unwrap_or_default(),
             since: halt::since(&policy.metadata),
             reason: None,
+            change: RecordedChange::default(),
+            generation: policy.metadata.generation,
             in_force: halt::is_in_force(policy),
             holds_everybody: gaps.iter().all(|gap| *gap == Gap::Ends),
             is_ours,

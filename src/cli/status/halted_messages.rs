@@ -4,14 +4,15 @@
 use std::fmt::Write as _;
 
 use super::halted::Halted;
-use crate::cli::halt::{Gap, NAME};
+use crate::cli::halt::{Gap, NAME, by};
 use crate::cli::terminal::table::printable;
 use crate::cli::terminal::times::TimeFormatter;
 
 /// Returns the lines that describe a halt.
 pub(super) fn lines(halted: &Halted, reader: &TimeFormatter) -> String {
     let namespace = printable(&halted.namespace);
-    let since = halted.since.map(|since| format!(" since {}", reader.moment(since)));
+    let by = by(&halted.change, halted.generation, reader);
+    let since = halted.since.map(|since| format!(" since {}{by}", reader.moment(since)));
     let since = since.unwrap_or_default();
     let reason = halted.reason.as_deref().map(|reason| format!(" ({})", printable(reason)));
     let reason = reason.unwrap_or_default();

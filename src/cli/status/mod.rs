@@ -9,13 +9,15 @@ mod overview;
 mod screen;
 mod withdrawn;
 
-use futures::future::join_all;
+use std::collections::HashMap;
 
-use self::halted::Halted;
-use self::overview::OverviewBuilder;
+use kube::core::ObjectMeta;
+
+use self::overview::{Overview, OverviewBuilder};
 use self::screen::DisplayOptions;
 use super::cluster::{Cluster, NamespaceArgs, NamespaceScope};
 use super::data::{self, DataFormat};
+use super::recorded_change::RecordedChange;
 use super::terminal::table::printable;
 use super::{CommandOutput, Context, Failure, halt, terminal};
 use crate::api::{ClientFleet, UpgradePolicy};
@@ -60,7 +62,10 @@ pub(super) async fn run(args: &StatusArgs, cx: &Context) -> Result<CommandOutput
     let fleet =
         |gathering: &mut OverviewBuilder, fleet: Parsed<ClientFleet>| gathering.fleet(&fleet);
     let mut overview = cluster.gather(&reach, None, gathering, fleet).await?.finish();
-    let remarks = add_reasons(&cluster, &mut overview.halted).await;
+    if overview.namespaces.is_empty() {
+        cluster.namespace_exists(&reach).await?;
+    }
+    let remarks = add_annotations(&cluster, &reach, &mut overview).await;
     let look = DisplayOptions {
         reader: cx.reader(),
         in_color: cx.in_color,
@@ -76,27 +81,41 @@ pub(super) async fn run(args: &StatusArgs, cx: &Context) -> Result<CommandOutput
     Ok(CommandOutput { output, remarks, code: 0 })
 }
 
-/// Adds the reasons for the halts, and returns warnings about reasons that cannot be read. Reads
-/// each halt policy again, because the list of policies omits annotations, which contain the
-/// reasons.
-async fn add_reasons(cluster: &Cluster, halted: &mut [Halted]) -> String {
-    let find = halted.iter().map(|halted| cluster.find_policy(&halted.namespace, halt::NAME));
-    let found = join_all(find).await;
-    let mut remarks = String::new();
-    for (halted, found) in halted.iter_mut().zip(found) {
-        match found {
-            Ok(policy) => {
-                let reason = policy.as_ref().map(|policy| &policy.whole.metadata);
-                halted.reason = reason.and_then(halt::reason).map(ToOwned::to_owned);
-            }
-            Err(failure) => {
-                let (place, why) = (printable(&halted.namespace), failure.messages.join("; "));
-                remarks += &format!(
-                    "warning: why namespace {place} is halted is not known: {}\n",
-                    printable(&why)
-                );
-            }
+/// Adds the reasons for the halts, and who changed the policies, and returns a warning if they
+/// cannot be read. Lists the metadata of the policies again, because the list of whole policies
+/// omits annotations.
+async fn add_annotations(
+    cluster: &Cluster,
+    reach: &NamespaceScope,
+    overview: &mut Overview,
+) -> String {
+    if overview.policies.is_empty() {
+        return String::new();
+    }
+    let listed = match cluster.policy_metadata(reach).await {
+        Ok(listed) => listed,
+        Err(failure) => {
+            let why = failure.messages.join("; ");
+            let what = "who changed the policies, and why a namespace is halted,";
+            return format!("warning: {what} is not known: {}\n", printable(&why));
+        }
+    };
+    let key = |metadata: ObjectMeta| {
+        let named = (metadata.namespace.clone()?, metadata.name.clone()?);
+        Some((named, metadata))
+    };
+    let listed: HashMap<(String, String), ObjectMeta> =
+        listed.into_iter().filter_map(key).collect();
+    for halted in &mut overview.halted {
+        if let Some(metadata) = listed.get(&(halted.namespace.clone(), halt::NAME.to_owned())) {
+            halted.reason = halt::reason(metadata).map(ToOwned::to_owned);
+            halted.change = RecordedChange::of(metadata);
         }
     }
-    remarks
+    for policy in &mut overview.policies {
+        if let Some(metadata) = listed.get(&(policy.namespace.clone(), policy.name.clone())) {
+            policy.change = RecordedChange::of_setting(metadata);
+        }
+    }
+    String::new()
 }

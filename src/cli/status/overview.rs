@@ -12,6 +12,7 @@ use super::needs::{Needs, shown};
 use super::withdrawn::RunningVersions;
 use crate::api::policy::{Mode, UpgradePolicySpec};
 use crate::api::{ClientFleet, Summary, Text, UpgradePolicy};
+use crate::cli::recorded_change::RecordedChange;
 use crate::plan::version_text::VersionText;
 use crate::plan::{Parsed, parsed};
 use crate::values::Timestamp;
@@ -58,6 +59,9 @@ pub(super) struct PolicyLine {
     /// Version from the spec of the policy, for `OnlyUpgradeTo`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Text>,
+    /// Who set the mode and the version with this program, and when.
+    #[serde(flatten)]
+    pub change: RecordedChange,
     /// `Off`, `Open`, `Closed` or `Mixed`, from the status of the policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distribution_state: Option<String>,
@@ -224,6 +228,7 @@ impl PolicyLine {
             priority: spec.map_or(0, |spec| spec.priority),
             mode: spec.map(|spec| spec.upgrade.mode),
             version: spec.and_then(|spec| spec.upgrade.version.clone()),
+            change: RecordedChange::default(),
             distribution_state: status.distribution_state.map(Into::into),
             off_because: if policy.metadata.deletion_timestamp.is_some() {
                 Some(OffBecause::BeingDeleted)

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use chrono::TimeDelta;
+
 use super::duplicates::DuplicateNames;
 use super::halted_messages;
 use super::needs::{AddressUnknown, Needs, Sample};
@@ -9,6 +11,7 @@ use super::overview::{Next, OffBecause, Overview, PolicyLine, What};
 use crate::api::Summary;
 use crate::api::policy::Mode;
 use crate::cli::colors::distribution_tone;
+use crate::cli::halt::NAME;
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::duplicates::in_fleets;
@@ -22,6 +25,10 @@ const MAX_COLUMN_WIDTH: usize = 40;
 /// Approximate width of the policy table without its progress bars, in characters.
 const MIN_WIDTH_FOR_TWO_COLUMNS: usize = 92;
 const MAX_PACKAGES: usize = 3;
+/// Maximum number of changed settings to list.
+const MAX_CHANGES: usize = 5;
+/// Maximum age of a changed setting to list.
+const MAX_AGE_OF_CHANGE: TimeDelta = TimeDelta::days(7);
 /// Maximum number of unmatched scope entries to list for one policy.
 const MAX_ENTRIES: usize = 3;
 
@@ -45,6 +52,7 @@ pub(super) fn screen(overview: &Overview, look: &DisplayOptions) -> String {
         let titles = if look.has_titles { None } else { table.split_once('\n') };
         text = text + "\n" + titles.map_or(table.as_str(), |(_, rows)| rows);
         text += "  # done   > on its way   . waiting   ! failed or blocked   the rest: held\n";
+        text += &changes(overview, look);
     }
     text.push('\n');
     let needs = needs(&overview.needs, look.is_everywhere);
@@ -138,6 +146,32 @@ fn policies(overview: &Overview, look: &DisplayOptions) -> Table {
         table.push(row);
     }
     table
+}
+
+/// Renders who set the policies with this program, the latest change first. Leaves out old changes,
+/// and halts, which [`head`] shows.
+fn changes(overview: &Overview, look: &DisplayOptions) -> String {
+    let is_recent = |policy: &&PolicyLine| {
+        let oldest = overview.at - MAX_AGE_OF_CHANGE;
+        policy.change.changed_at.is_some_and(|at| at > oldest)
+            && !(policy.name == NAME
+                && overview.halted.iter().any(|h| h.namespace == policy.namespace))
+    };
+    let mut policies: Vec<&PolicyLine> = overview.policies.iter().filter(is_recent).collect();
+    policies.sort_by_key(|policy| std::cmp::Reverse(policy.change.changed_at));
+    let mut text = String::new();
+    for policy in policies.iter().take(MAX_CHANGES) {
+        let name = match look.is_everywhere {
+            true => format!("{}/{}", policy.namespace, policy.name),
+            false => policy.name.clone(),
+        };
+        let set = policy.change.shown(&look.reader).unwrap_or_default();
+        let _ = writeln!(text, "Policy {} was {set}.", printable(&name));
+    }
+    if let more @ 1.. = policies.len().saturating_sub(MAX_CHANGES) {
+        let _ = writeln!(text, "So were {more} more within {} days.", MAX_AGE_OF_CHANGE.num_days());
+    }
+    text
 }
 
 fn target(policy: &PolicyLine) -> String {

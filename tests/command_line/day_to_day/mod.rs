@@ -6,4 +6,5 @@ mod racing_proxy;
 mod running;
 mod settings;
 mod status;
+mod who_changed;
 mod windows;
