@@ -81,7 +81,7 @@ pub(super) fn version(
     match read {
         Ok(requirement) if requirement.can_hold() => Ok(()),
         Ok(_) => Err(Failure::input(format!(
-            "--version: no version meets \"{}\", because its lower limit is above its upper one",
+            "--version: no version meets \"{}\", because its limits leave none between them",
             printable(text)
         ))),
         Err(_) if text.trim().is_empty() => {

@@ -92,7 +92,8 @@ fn a_filter_that_contradicts_itself_is_refused() {
         assert!(page.ends_with("[exit code 2]\n"), "{page}");
         page
     });
-    insta::assert_snapshot!("contradictory", pages.join("\n").replace('\u{200b}', "<U+200B>"));
+    let text = pages.join("\n").replace('\u{200b}', "<U+200B>").replace('\u{1b}', "<ESC>");
+    insta::assert_snapshot!("contradictory", text);
 }
 
 /// Checks filters that name what the cluster does not have: the exit code is 1.
@@ -143,5 +144,4 @@ fn a_sensible_filter_may_select_nobody() {
     insta::assert_snapshot!("sensible", pages.join("\n"));
     // A text that a client reports is no mistake.
     assert_eq!(found(&["--version", "build 7"]), "c");
-    assert!(!asked(&["--version", "build 7"]).contains("warning"));
 }

@@ -212,7 +212,7 @@ fn a_name_that_is_not_known_holds_nothing_up() {
         r#"{"metadata": {"annotations": {"clientfleet.dev/changed-by": "dora"}}}"#,
     );
     let broken = race("who-broken", review, || panic!("the test closes this connection"));
-    let select = ["settings", "canary", "-n", place, "--select", "AutoUpgrade", "--any"];
+    let select = ["settings", "canary", "-n", place, "--select", "NoUpgrade", "--any"];
     let selected = page(DAY, &[&select[..], &["--kubeconfig", &broken.kubeconfig]].concat());
     let why = "warning: the policy does not record who changed it: the API server did not say";
     assert!(selected.contains(why) && selected.contains("[exit code 0]"), "{selected}");
