@@ -1,6 +1,7 @@
 //! Opens the connections to an API server: directly, or through an HTTP or SOCKS5 proxy.
 
-use std::io::IoSlice;
+use std::error::Error;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -68,16 +69,24 @@ fn tcp() -> HttpConnector {
 }
 
 fn through_socks(proxy: &Proxy) -> Connector {
-    let mut socks = SocksV5::new(proxy.uri.clone(), tcp());
-    if let Some((user, password)) = proxy.credentials.clone() {
-        socks = socks.with_auth(user, password);
-    }
-    let name = proxy.to_string();
+    let proxy = proxy.clone();
     let connect = tower::service_fn(move |target: Uri| {
-        let (socks, name) = (socks.clone(), name.clone());
+        let proxy = proxy.clone();
         async move {
-            let stream = socks.oneshot(with_port(&target)?).await;
-            stream.map(Stream::new).map_err(|error| failed(&name, &with_causes(&error)))
+            let why =
+                |error: &(dyn Error + 'static)| failed(&proxy.to_string(), &with_causes(error));
+            // Connect first, because `SocksV5` hides why it cannot connect to the proxy.
+            let mut stream = Some(tcp().oneshot(proxy.uri.clone()).await.map_err(|e| why(&e))?);
+            let connected = tower::service_fn(move |_: Uri| {
+                let stream = stream.take();
+                async move { stream.ok_or_else(|| io::Error::other("the connection is in use")) }
+            });
+            let mut socks = SocksV5::new(proxy.uri.clone(), connected);
+            if let Some((user, password)) = proxy.credentials.clone() {
+                socks = socks.with_auth(user, password);
+            }
+            let stream = socks.oneshot(with_port(&target)?).await.map_err(|error| why(&error))?;
+            Ok(Stream::new(stream))
         }
     });
     BoxCloneSyncService::new(connect)
@@ -128,7 +137,7 @@ async fn tunnel(stream: Stream, target: &Uri, proxy: &Proxy) -> Result<Stream, B
         while !answer.ends_with(b"\r\n\r\n") && answer.len() < MAX_ANSWER_BYTES {
             answer.push(stream.read_u8().await?);
         }
-        std::io::Result::Ok(answer)
+        io::Result::Ok(answer)
     };
     let answer = answer.await.map_err(|error| failed(&proxy.to_string(), &error.to_string()))?;
     let status = String::from_utf8_lossy(&answer);
@@ -184,7 +193,7 @@ impl Read for Stream {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
-    ) -> Poll<std::io::Result<()>> {
+    ) -> Poll<io::Result<()>> {
         self.bytes().poll_read(cx, buffer)
     }
 }
@@ -194,15 +203,15 @@ impl Write for Stream {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
+    ) -> Poll<io::Result<usize>> {
         self.bytes().poll_write(cx, bytes)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.bytes().poll_flush(cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.bytes().poll_shutdown(cx)
     }
 
@@ -214,7 +223,7 @@ impl Write for Stream {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
+    ) -> Poll<io::Result<usize>> {
         self.bytes().poll_write_vectored(cx, slices)
     }
 }

@@ -31,7 +31,7 @@ impl fmt::Debug for TokenSource {
 
 enum State {
     File { path: PathBuf, read: Option<(String, Instant)> },
-    Plugin { plugin: Plugin, latest: Option<Credentials> },
+    Plugin { plugin: Box<Plugin>, latest: Option<Credentials> },
 }
 
 impl TokenSource {
@@ -42,7 +42,7 @@ impl TokenSource {
 
     /// Creates a source that runs a plugin, which has already printed the credentials `latest`.
     pub fn plugin(plugin: Plugin, latest: Credentials) -> Self {
-        Self(Arc::new(Mutex::new(State::Plugin { plugin, latest: Some(latest) })))
+        Self(Arc::new(Mutex::new(State::Plugin { plugin: Box::new(plugin), latest: Some(latest) })))
     }
 
     /// Returns the header with the current token; `None` if the plugin supplies only a certificate.

@@ -135,7 +135,7 @@ impl Files {
     pub fn why_empty(&self) -> String {
         match (&self.found[..], &self.missing[..]) {
             ([], []) => "neither KUBECONFIG nor HOME names a kubeconfig file".to_owned(),
-            ([], [file]) => format!("{file}: No such file"),
+            ([], [file]) => format!("{file}: no such file"),
             ([], files) => format!("none of the files of KUBECONFIG exists: {}", files.join(", ")),
             _ => format!("{}: no context is selected by current-context", self.names()),
         }

@@ -75,10 +75,11 @@ impl Connection {
         let files = kubeconfig::read(self.kubeconfig.as_deref()).map_err(|why| unusable(&why))?;
         let folder = Path::new(SERVICE_ACCOUNT_FOLDER);
         let selected = files.entries(self).map_err(|why| unusable(&why))?;
-        match (selected, in_cluster::entries(folder)) {
+        match (selected, in_cluster::entries(folder, variable)) {
             (Some(mut entries), _) => {
                 // Like kubectl, a kubeconfig without a namespace means the pod's in a pod.
-                entries.namespace = entries.namespace.or_else(|| in_cluster::namespace(folder));
+                entries.namespace =
+                    entries.namespace.or_else(|| in_cluster::namespace(folder, variable));
                 self.to(entries, Some(&files)).await
             }
             (None, Some(mut entries)) => {
@@ -105,7 +106,7 @@ impl Connection {
         let Entries { mut cluster, mut user, user_name, namespace } = entries;
         let place = files.map(Files::names).filter(|names| !names.is_empty());
         let place = place.map_or(String::new(), |names| format!("{names}: "));
-        let wrong = |why: String| unusable(&format!("{place}{why}"));
+        let wrong = |why: String| no_cluster(&format!("{place}{why}"));
         check(&cluster, &user).map_err(wrong)?;
         cluster.server = cluster.server.map(with_scheme);
         if cluster.server.as_ref().is_some_and(|server| server.starts_with("http://")) {
@@ -129,7 +130,7 @@ impl Connection {
             (None, Some(_)) => {
                 let server =
                     server.parse().map_err(|_| wrong(format!("server {server} is no URL")))?;
-                Proxy::of_environment(&server, variable).map_err(|why| unusable(&why))?
+                Proxy::of_environment(&server, variable).map_err(|why| no_cluster(&why))?
             }
             (None, None) => None,
         };

@@ -52,9 +52,9 @@ struct Exchange {
 
 #[derive(Default, Serialize)]
 struct Request {
-    interactive: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster: Option<ExecAuthCluster>,
+    interactive: bool,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +91,7 @@ impl Plugin {
     pub fn run(&self) -> Result<Credentials, String> {
         let command = self.exec.command.as_deref().unwrap_or_default();
         self.try_run(command).map_err(|why| {
+            let command = if command.is_empty() { "without a name" } else { command };
             let owner = match self.user.as_str() {
                 "" => String::new(),
                 user => format!(" of user {user}"),
@@ -101,7 +102,7 @@ impl Plugin {
 
     fn try_run(&self, command: &str) -> Result<Credentials, String> {
         if command.is_empty() {
-            return Err("has no command: write the program under exec.command".to_owned());
+            return Err("cannot be run: write the program's name under exec.command".to_owned());
         }
         let api_version = self.exec.api_version.as_deref().unwrap_or_default();
         if !API_VERSIONS.contains(&api_version) {

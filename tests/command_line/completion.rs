@@ -89,6 +89,19 @@ fn kubectl_completes_commands_options_and_names_from_the_cluster() {
 }
 
 #[test]
+fn options_before_the_command_are_completed_and_count() {
+    settled_examples();
+    assert_eq!(completed_by_kubectl(&["-n", "clie"]), ["clients"]);
+    assert_eq!(completed_by_kubectl(&["-n", "clients", "cl"]), ["clients"]);
+    assert!(completed_by_kubectl(&["--request"]).contains(&"--request-timeout".to_owned()));
+    let fleets = completed_by_kubectl(&["-n", "clients", "clients", "--fleet", "b"]);
+    assert_eq!(fleets, ["berlin", "berlin-2"]);
+    let asked = ["-n", "clients", "clients", "--state", "Blocked,Failed", "--now", DAY];
+    let before = kubectl(&[&["clientfleet"], &asked[..]].concat());
+    assert!(text(&before.stdout).lines().count() > 5, "{}", text(&before.stderr));
+}
+
+#[test]
 fn without_an_answer_nothing_is_completed() {
     let nowhere = ["clients", "--kubeconfig", "/nowhere", "--policy", "c"];
     assert_eq!(completed_by_kubectl(&nowhere), [""; 0]);

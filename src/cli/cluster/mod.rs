@@ -31,6 +31,18 @@ use crate::plan::{Kind, Parsed};
 /// at most about 35 MB.
 pub(crate) const PAGE_SIZE: u32 = 25;
 
+/// Error message if `--local` and a connection option are given.
+pub(crate) const LOCAL_WITH_CONNECTION: &str = "--local contacts no cluster: leave --kubeconfig, \
+                                                --context and the other connection options out";
+
+/// Returns an error if `--local` and a connection option are given.
+pub(crate) fn check_local(is_local: bool, connection: &Connection) -> Result<(), Failure> {
+    match is_local && *connection != Connection::default() {
+        true => Err(Failure::input(LOCAL_WITH_CONNECTION)),
+        false => Ok(()),
+    }
+}
+
 /// Where in the cluster to look.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub(crate) struct NamespaceArgs {

@@ -17,7 +17,7 @@ use clap_complete::ArgValueCompleter;
 
 use self::find::{ClientQuery, FoundClients};
 use self::source::ExplainSource;
-use super::cluster::NamespaceArgs;
+use super::cluster::{NamespaceArgs, check_local};
 use super::completion::{clients, fleets};
 use super::terminal::times::TimeFormatter;
 use super::{CommandOutput, Context, Failure, data, instant};
@@ -53,7 +53,7 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "TIME", value_parser = instant)]
     at: Option<Timestamp>,
     /// Explain from the files alone, without a cluster
-    #[arg(long, requires = "files", conflicts_with = "Connection")]
+    #[arg(long, requires = "files")]
     local: bool,
     /// With --local: a file, a folder (its *.yaml, *.yml and *.json, not its subfolders), or - for
     /// standard input; can be given several times
@@ -82,6 +82,7 @@ enum ExplainFormat {
 
 /// Runs the `explain` command.
 pub(super) async fn run(args: &ExplainArgs, cx: &Context) -> Result<CommandOutput, Failure> {
+    check_local(args.local, &args.connection)?;
     let wanted = ClientQuery::read(&args.client, args.fleet.as_deref(), &args.place)?;
     let at = args.at.unwrap_or(cx.now);
     let source = if args.local {

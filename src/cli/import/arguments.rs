@@ -156,7 +156,7 @@ pub(crate) struct ImportArgs {
     pub(super) prune: bool,
 
     /// Contact no cluster: the fleets that there are come from --previous
-    #[arg(long, conflicts_with_all = ["apply", "dry_run", "force_conflicts", "Connection"])]
+    #[arg(long, conflicts_with_all = ["apply", "dry_run", "force_conflicts"])]
     pub(super) local: bool,
     /// What was printed last time: a file, a folder, or - for standard input; can be given several times
     #[arg(long, value_name = "FILE", requires = "local")]

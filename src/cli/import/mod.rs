@@ -52,7 +52,7 @@ use self::manifest::Manifest;
 use self::moving::{MovedClients, Moving};
 use self::outcome::{Export, FleetChange, ImportOptions, ImportOutcome};
 use self::rows::Inventory;
-use super::cluster::Cluster;
+use super::cluster::{Cluster, check_local};
 use super::terminal::table::printable;
 use super::{CommandOutput, Context, FAILURE, Failure, WRONG_INPUT, files};
 use crate::values::Timestamp;
@@ -81,6 +81,7 @@ async fn import(
     now: Timestamp,
     remarks: &mut String,
 ) -> Result<(String, u8), Failure> {
+    check_local(arguments.local, &arguments.connection)?;
     let wish = arguments.options(now)?;
     let Some(inventory) = inventory(arguments, now, remarks)? else {
         return Ok((String::new(), WRONG_INPUT));

@@ -226,6 +226,7 @@ mod laws {
                     provided: &provided,
                     bad_names: &BTreeSet::new(),
                     is_in_doubt: false,
+                    moved: &BTreeMap::new(),
                 };
                 let wish = ImportOptions {
                     now: "2026-11-23T00:00:00Z".parse().expect("an instant"),

@@ -213,7 +213,7 @@ impl Preset {
 
 #[cfg(test)]
 mod tests {
-    use super::super::times;
+    use super::super::time_format::time_format;
     use super::*;
     use crate::values::Zone;
 
@@ -238,7 +238,7 @@ mod tests {
         for preset in Preset::value_variants() {
             assert!(preset.export().source.starts_with("https://"), "{preset:?}");
             assert_eq!(preset.titles(Field::Name).len(), 1, "{preset:?}");
-            assert!(preset.time_format().is_none_or(|format| times::format(format).is_ok()));
+            assert!(preset.time_format().is_none_or(|format| time_format(format).is_ok()));
             assert!(preset.time_zone().is_none_or(|zone| Zone::named(zone).is_some()));
         }
     }

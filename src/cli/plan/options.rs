@@ -7,6 +7,7 @@ use clap_complete::ArgValueCompleter;
 
 use crate::cli::Failure;
 use crate::cli::arguments::instant;
+use crate::cli::cluster::LOCAL_WITH_CONNECTION;
 use crate::cli::completion::namespaces;
 use crate::connection::Connection;
 use crate::values::Timestamp;
@@ -123,10 +124,7 @@ impl PlanArgs {
             return Err("-f and --against both name standard input: give a file to one of them");
         }
         if self.local && self.connection != Connection::default() {
-            return Err(
-                "--local contacts no cluster: leave --kubeconfig, --context and the other connection \
-                        options out",
-            );
+            return Err(LOCAL_WITH_CONNECTION);
         }
         if self.limit.is_some() && !self.is_table() {
             return Err(LIMIT_OF_TABLES);

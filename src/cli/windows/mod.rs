@@ -16,7 +16,7 @@ use self::calendar::CalendarRequest;
 use self::local::FoundPolicy;
 use self::others::PrecedingPolicies;
 use self::zones::ZoneCounts;
-use super::cluster::{Cluster, NamespaceScope};
+use super::cluster::{Cluster, NamespaceScope, check_local};
 use super::completion::policies;
 use super::data::{self, DataFormat};
 use super::terminal::table::printable;
@@ -80,6 +80,7 @@ fn zone(name: &str) -> Result<Zone, String> {
 
 /// Runs `windows`.
 pub(super) async fn run(arguments: &WindowsArgs, cx: &Context) -> Result<CommandOutput, Failure> {
+    check_local(arguments.local, &arguments.connection)?;
     let at = arguments.at.unwrap_or(cx.now);
     let found = if arguments.local {
         let files = files::read(&arguments.files);
