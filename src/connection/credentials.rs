@@ -76,7 +76,7 @@ impl TokenSource {
                 };
                 match latest.as_ref().filter(is_current) {
                     Some(current) => current.token.clone(),
-                    None => latest.insert(run(plugin.clone()).await?).token.clone(),
+                    None => latest.insert(run((**plugin).clone()).await?).token.clone(),
                 }
             }
         };
