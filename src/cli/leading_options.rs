@@ -19,29 +19,44 @@ pub(super) fn with_options(program: Command) -> Command {
 /// Moves the options before the command behind it. A line that clap refuses or answers with the
 /// help stays as it is.
 pub(super) fn behind_the_command(program: &Command, mut line: Vec<OsString>) -> Vec<OsString> {
+    if let Some(at) = place_of_command(program, &line)
+        && line.get(at).is_some_and(|word| program.find_subcommand(word.as_os_str()).is_some())
+    {
+        // The command moves before the options, which is the same.
+        line[1..=at].rotate_right(1);
+    }
+    line
+}
+
+/// Returns an unfinished line in a form that clap_complete can read: it takes the value of an option
+/// for the command if a command has that name, such as `-n clients`.
+pub(super) fn without_leading_options(program: &Command, mut line: Vec<OsString>) -> Vec<OsString> {
+    match place_of_command(program, &line) {
+        Some(at) if at + 1 == line.len() => {
+            line.drain(1..at);
+            line
+        }
+        _ => behind_the_command(program, line),
+    }
+}
+
+/// Returns the index of the first word that is neither an option that may stand before the command
+/// nor its value; `None` if another option comes first.
+fn place_of_command(program: &Command, line: &[OsString]) -> Option<usize> {
     let mut at = 1;
     while let Some(word) = line.get(at) {
         let word = word.to_string_lossy();
         let values = match word.strip_prefix("--") {
-            Some("") => return line,
+            Some("") => None,
             Some(long) => values_of_long(program, long),
             None => match word.strip_prefix('-') {
                 Some(shorts) if !shorts.is_empty() => values_of_shorts(program, shorts),
                 _ => break,
             },
         };
-        match values {
-            Some(values) => at += 1 + values,
-            None => return line,
-        }
+        at += 1 + values?;
     }
-    let is_command =
-        line.get(at).is_some_and(|word| program.find_subcommand(word.as_os_str()).is_some());
-    if is_command && at > 1 {
-        // The command moves before the options, which is the same.
-        line[1..=at].rotate_right(1);
-    }
-    line
+    Some(at).filter(|at| *at < line.len())
 }
 
 /// Returns how many words after a long option are its value, or `None` if there is no such option.

@@ -91,7 +91,7 @@ fn kubectl_completes_commands_options_and_names_from_the_cluster() {
 #[test]
 fn options_before_the_command_are_completed_and_count() {
     settled_examples();
-    assert_eq!(completed_by_kubectl(&["-n", "clie"]), ["clients"]);
+    assert_eq!(completed_by_kubectl(&["--context", "t"]), ["test"]);
     assert_eq!(completed_by_kubectl(&["-n", "clients", "cl"]), ["clients"]);
     assert!(completed_by_kubectl(&["--request"]).contains(&"--request-timeout".to_owned()));
     let fleets = completed_by_kubectl(&["-n", "clients", "clients", "--fleet", "b"]);

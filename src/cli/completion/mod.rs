@@ -18,6 +18,7 @@ pub(super) use self::names::{
     clients, clusters, contexts, fleets, namespaces, policies, reasons, states, users,
 };
 use super::arguments::described;
+use super::leading_options::without_leading_options;
 use super::{CommandOutput, Failure};
 
 /// Text at the end of the help: examples, and the setup for kubectl.
@@ -103,6 +104,7 @@ fn candidates(args: Vec<OsString>) -> String {
     let mut command = described();
     let mut arguments = vec![OsString::from("clientfleet")];
     arguments.extend(args);
+    let arguments = without_leading_options(&command, arguments);
     let last = arguments.len() - 1;
     let here = std::env::current_dir().ok();
     let found = clap_complete::engine::complete(&mut command, arguments, last, here.as_deref());
