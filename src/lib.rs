@@ -12,6 +12,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod cluster;
 pub mod connection;
 pub mod controller;
 pub mod plan;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::watch::freshness::Freshness;
+use crate::cluster::watch::freshness::Freshness;
 use crate::values::Timestamp;
 
 /// Health of the controller. All clones share one state.

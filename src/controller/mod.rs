@@ -3,8 +3,8 @@
 //!
 //! Data flows in one direction, from a watch event to a status write:
 //!
-//! 1. [`watch`]: a watch for each kind fills a store, then records the changed objects in the
-//!    change set ([`change_set`]).
+//! 1. A [`watch`] for each kind fills a store, and [`watch_recorder`] records the changed objects in
+//!    the change set ([`change_set`]).
 //! 2. [`planning`]: one loop makes all plans. It plans after a burst of changes, and when a plan
 //!    expires. It reads the clock at least once a minute, and puts each status write into the
 //!    outbox for its kind of object.
@@ -15,6 +15,8 @@
 //!
 //! If several replicas run, one of them leads ([`lease`]). The other replicas also watch, and start
 //! step 2 when they become the leader.
+//!
+//! [`watch`]: crate::cluster::watch
 
 pub mod audit;
 pub mod change_set;
@@ -32,9 +34,8 @@ pub mod metrics;
 pub mod outbox;
 pub mod pipeline;
 pub mod planning;
-pub mod revision;
 pub mod serving;
-pub mod watch;
+pub mod watch_recorder;
 pub mod write_limit;
 pub mod write_queue;
 pub mod writing;

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::audit::Auditor;
-use super::change_set::ChangeSet;
+use super::change_set::{ChangeSet, StoreKind};
 use super::clock::Clock;
 use super::events::EventQueue;
 use super::health::Health;
@@ -20,10 +20,12 @@ use super::heartbeat::Heartbeat;
 use super::lease::leadership::Leadership;
 use super::metrics::Metrics;
 use super::outbox::Outbox;
-use super::watch::freshness::Freshness;
+use super::planning;
+use super::watch_recorder::WatchRecorder;
 use super::writing::{Writer, write_all};
-use super::{planning, watch};
 use crate::api::{ClientFleet, UpgradePolicy};
+use crate::cluster::watch::freshness::Freshness;
+use crate::cluster::watch::watch;
 use crate::plan::{Kind, Raw};
 
 /// The context that all pipelines of a controller share.
@@ -107,16 +109,18 @@ impl Pipeline {
         let freshness = [Freshness::default(), Freshness::default()];
         health.watches("ClientFleet", freshness[0].clone());
         health.watches("UpgradePolicy", freshness[1].clone());
-        let watch_context = |freshness: &Freshness| watch::WatchContext {
+        let recorder = |store| WatchRecorder {
+            store,
             change_set: Arc::clone(&notes),
-            freshness: freshness.clone(),
             health: health.clone(),
             metrics: Arc::clone(metrics),
         };
-        let (api, context) = (api::<ClientFleet>(client, namespace), watch_context(&freshness[0]));
-        tasks.reading.spawn(watch::watch(api, fleet_store, context));
+        let [fleets_freshness, policies_freshness] = freshness.clone();
+        let (api, recorded) = (api::<ClientFleet>(client, namespace), recorder(StoreKind::Fleets));
+        tasks.reading.spawn(watch(api, fleet_store, fleets_freshness, recorded));
         let api = self::api::<UpgradePolicy>(client, namespace);
-        tasks.reading.spawn(watch::watch(api, policy_store, watch_context(&freshness[1])));
+        let recorded = recorder(StoreKind::Policies);
+        tasks.reading.spawn(watch(api, policy_store, policies_freshness, recorded));
         let planning = planning::Loop {
             change_set: notes,
             freshness,

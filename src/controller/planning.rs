@@ -16,8 +16,8 @@ use super::heartbeat::Heartbeat;
 use super::lease::leadership::Leadership;
 use super::metrics::Metrics;
 use super::outbox::Outbox;
-use super::watch::freshness::Freshness;
 use crate::api::{ClientFleet, Text, UpgradePolicy};
+use crate::cluster::watch::freshness::Freshness;
 use crate::plan::{Cached, CachedFleet, CachedPolicy, Planned, Planner};
 use crate::values::Timestamp;
 

@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use super::health::Health;
 use super::heartbeat::{Check, Heartbeat};
 use super::metrics::{KINDS, Metrics};
-use super::watch::freshness::MAX_SILENCE;
+use crate::cluster::watch::freshness::MAX_SILENCE;
 
 /// Maximum number of concurrent connections. The probes and scrapes of a cluster need fewer.
 const MAX_CONNECTIONS: usize = 32;
@@ -190,7 +190,7 @@ fn say(status: StatusCode, kind: &'static str, text: String) -> Response<Full<By
 
 #[cfg(test)]
 mod tests {
-    use crate::controller::watch::freshness::Freshness;
+    use crate::cluster::watch::freshness::Freshness;
 
     use super::*;
 

@@ -2,16 +2,12 @@
 //! paused and the responses come from a script, so that no test waits.
 
 mod api_server;
+mod reports;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use clientfleet::api::ClientFleet;
-use clientfleet::controller::change_set::ChangeSet;
-use clientfleet::controller::health::Health;
-use clientfleet::controller::metrics::Metrics;
-use clientfleet::controller::watch::freshness::Freshness;
-use clientfleet::controller::watch::{WatchContext, watch};
+use clientfleet::cluster::watch::freshness::Freshness;
+use clientfleet::cluster::watch::watch;
 use clientfleet::plan::CachedFleet;
 use kube::Api;
 use kube::runtime::reflector::{Store, store};
@@ -19,11 +15,13 @@ use tokio::time::Instant;
 
 use api_server::Answer::{Events, EventsThenSilence, Json, Nothing};
 use api_server::{Answer, ApiServer, bookmark, event, failure, fleet, list, streamed};
+use reports::Reports;
 
 struct Watch {
     server: ApiServer,
     store: Store<CachedFleet>,
     freshness: Freshness,
+    reports: Reports,
     began: Instant,
 }
 
@@ -32,14 +30,10 @@ impl Watch {
         let server = ApiServer::new(script);
         let (store, writer) = store();
         let freshness = Freshness::default();
-        let context = WatchContext {
-            change_set: Arc::<ChangeSet>::default(),
-            freshness: freshness.clone(),
-            health: Health::default(),
-            metrics: Arc::<Metrics>::default(),
-        };
-        tokio::spawn(watch::<ClientFleet>(Api::namespaced(server.client(), "ns"), writer, context));
-        Self { server, store, freshness, began: Instant::now() }
+        let reports = Reports::default();
+        let api = Api::namespaced(server.client(), "ns");
+        tokio::spawn(watch(api, writer, freshness.clone(), reports.clone()));
+        Self { server, store, freshness, reports, began: Instant::now() }
     }
 
     /// Waits until the store contains exactly the objects in `expected`. Returns the seconds since

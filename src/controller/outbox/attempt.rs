@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::controller::revision::is_before;
+use crate::cluster::revision::is_before;
 use crate::plan::{Planned, PlannedKind};
 
 /// A status write: the planned status, and the resourceVersion to replace.

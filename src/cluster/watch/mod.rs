@@ -1,5 +1,6 @@
-//! Follows the objects of one kind: lists them into the store, applies watch events, and records
-//! the changed objects in the change set.
+//! Follows the objects of one kind: lists them into a store, applies watch events, and reports the
+//! changed objects to a [`WatchHandler`]. Does not know what the handler does with them, nor in
+//! which form the store keeps an object ([`Stored`]).
 //!
 //! The store never returns to an older version: it discards a list that is older than a preceding
 //! consistent read, and ignores an event that is older than the store. kube's own watcher gives no
@@ -10,47 +11,50 @@ pub mod freshness;
 mod source;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Instant;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Api;
 use kube::api::WatchEvent;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::{DefaultBackoff, Event};
+use kube::{Api, Resource};
 
 use self::freshness::{Freshness, MAX_SILENCE};
 use self::source::{Events, RESPONSE_TIMEOUT, Source, View, WatchError};
-use super::change_set::{ChangeSet, StoreKind};
-use super::health::Health;
-use super::metrics::Metrics;
 use super::revision::Revision;
 use crate::plan::{Cached, Kind, Raw};
 
-/// A kind whose changed objects a watch records in the change set.
-pub trait Watched: Kind {
-    /// The store that holds objects of this kind.
-    const STORE_KIND: StoreKind;
+/// The form in which a store keeps the objects of one kind.
+pub trait Stored: Resource<DynamicType = ()> + Clone + Send + Sync + 'static {
+    /// The kind of the objects.
+    type Kind: Kind;
+
+    /// Parses an object. `before` is its version in the store, whose unchanged parts can be reused.
+    fn read(raw: Raw<Self::Kind>, before: Option<&Self>) -> Self;
 }
 
-impl Watched for crate::api::ClientFleet {
-    const STORE_KIND: StoreKind = StoreKind::Fleets;
+impl<K: Kind> Stored for Cached<K> {
+    type Kind = K;
+
+    fn read(raw: Raw<K>, before: Option<&Self>) -> Self {
+        Self::read(raw, before)
+    }
 }
 
-impl Watched for crate::api::UpgradePolicy {
-    const STORE_KIND: StoreKind = StoreKind::Policies;
-}
-
-/// The parts of the controller that a watch reports to.
-pub struct WatchContext {
-    /// Change set in which the watch records the changed objects.
-    pub change_set: Arc<ChangeSet>,
-    /// Freshness of the store that the watch fills.
-    pub freshness: Freshness,
-    /// Health of the controller, including the number of stores that are still to be filled.
-    pub health: Health,
-    /// Metrics of the controller, including the number of interrupted watches.
-    pub metrics: Arc<Metrics>,
+/// Receiver of the reports of one watch. The watch waits for each method to return.
+pub trait WatchHandler<S: Stored>: Send + 'static {
+    /// An object was added or changed in the store.
+    fn applied(&mut self, object: &S);
+    /// An object was deleted from the store; `object` is its last version.
+    fn deleted(&mut self, object: &S);
+    /// A list, which was requested at the instant `began`, has replaced all objects of the store.
+    /// Objects may have been deleted since the last list.
+    fn relisted(&mut self, began: Instant);
+    /// The first list has filled the store. The watch calls this method once, after
+    /// [`relisted`](Self::relisted).
+    fn filled(&mut self);
+    /// The watch was interrupted, or could not begin. The watch logs the error.
+    fn interrupted(&mut self);
 }
 
 /// Number of consecutive empty sessions after which all objects are listed again. A watch may stay
@@ -61,8 +65,13 @@ const MAX_EMPTY_SESSIONS: u32 = 3;
 ///
 /// Statuses are not updated during an interruption; tools that read a status recognize expired
 /// offers by `nextTransitionTime`.
-pub async fn watch<K: Watched>(api: Api<Raw<K>>, store: Writer<Cached<K>>, context: WatchContext) {
-    let mut follower = Follower::new(api, store, context);
+pub async fn watch<S: Stored>(
+    api: Api<Raw<S::Kind>>,
+    store: Writer<S>,
+    freshness: Freshness,
+    handler: impl WatchHandler<S>,
+) {
+    let mut follower = Follower::new(api, store, freshness, handler);
     let mut backoff = DefaultBackoff::default();
     loop {
         let end = follower.session().await;
@@ -91,11 +100,12 @@ enum ListMethod {
 
 /// Follower of the objects of one kind. Each session is one list in pages, or one watch that may
 /// begin with a list.
-struct Follower<K: Watched> {
-    source: Source<K>,
-    store: Writer<Cached<K>>,
-    known: Store<Cached<K>>,
-    context: WatchContext,
+struct Follower<S: Stored, H: WatchHandler<S>> {
+    source: Source<S::Kind>,
+    store: Writer<S>,
+    known: Store<S>,
+    freshness: Freshness,
+    handler: H,
     /// Version of the store, from which the next session continues; `None` if the next session must
     /// list all objects.
     version: Option<Revision>,
@@ -109,13 +119,14 @@ struct Follower<K: Watched> {
     is_filled: bool,
 }
 
-impl<K: Watched> Follower<K> {
-    fn new(api: Api<Raw<K>>, store: Writer<Cached<K>>, context: WatchContext) -> Self {
+impl<S: Stored, H: WatchHandler<S>> Follower<S, H> {
+    fn new(api: Api<Raw<S::Kind>>, store: Writer<S>, freshness: Freshness, handler: H) -> Self {
         Self {
-            source: Source::new(api, context.freshness.clone()),
+            source: Source::new(api, freshness.clone()),
             known: store.as_reader(),
             store,
-            context,
+            freshness,
+            handler,
             version: None,
             method: ListMethod::Stream,
             is_interrupted: false,
@@ -157,7 +168,7 @@ impl<K: Watched> Follower<K> {
                     }
                     Err(error) => return Err(error),
                 },
-                () = self.context.freshness.is_requested() => {
+                () = self.freshness.is_requested() => {
                     if !self.is_current().await? {
                         return Ok(SessionEnd::Behind);
                     }
@@ -183,8 +194,8 @@ impl<K: Watched> Follower<K> {
                 if error.requires_list() {
                     self.version = None;
                 }
-                self.context.metrics.interrupted(&K::kind(&()));
-                tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted");
+                self.handler.interrupted();
+                tracing::warn!(kind = %S::Kind::kind(&()), %error, "the watch was interrupted");
                 true
             }
         }
@@ -192,9 +203,9 @@ impl<K: Watched> Follower<K> {
 
     /// Lists all objects into the store. Returns the events that follow the list, if the method is
     /// [`ListMethod::Stream`].
-    async fn list(&mut self) -> Result<Option<Events<K>>, WatchError> {
+    async fn list(&mut self) -> Result<Option<Events<S::Kind>>, WatchError> {
         let began = Instant::now();
-        let request = self.context.freshness.requested();
+        let request = self.freshness.requested();
         let stored = self.source.current().await?;
         self.store.apply_watcher_event(&Event::Init);
         let mut method = self.method;
@@ -205,7 +216,7 @@ impl<K: Watched> Follower<K> {
         let (listed, events) = match method {
             ListMethod::Stream => match self.list_as_stream().await {
                 Err(error) if error.is_unsupported() => {
-                    tracing::debug!(kind = %K::kind(&()), %error, "streaming lists are not supported");
+                    tracing::debug!(kind = %S::Kind::kind(&()), %error, "streaming lists are not supported");
                     method = ListMethod::Pages;
                     (self.list_in_pages().await?, None)
                 }
@@ -220,12 +231,11 @@ impl<K: Watched> Follower<K> {
         self.has_received = true;
         self.version = Some(listed);
         self.store.apply_watcher_event(&Event::InitDone);
-        // Objects may have been deleted since the last list, so record the whole store.
-        self.context.change_set.relisted(K::STORE_KIND, began);
-        self.context.freshness.heard();
-        self.context.freshness.proven(request);
-        if !std::mem::replace(&mut self.is_filled, true) && self.context.health.store_filled() {
-            tracing::info!("stores are filled");
+        self.handler.relisted(began);
+        self.freshness.heard();
+        self.freshness.proven(request);
+        if !std::mem::replace(&mut self.is_filled, true) {
+            self.handler.filled();
         }
         Ok(events)
     }
@@ -235,7 +245,7 @@ impl<K: Watched> Follower<K> {
         source.read_all(View::Whole, |raw| add(store, known, raw)).await
     }
 
-    async fn list_as_stream(&mut self) -> Result<(Revision, Option<Events<K>>), WatchError> {
+    async fn list_as_stream(&mut self) -> Result<(Revision, Option<Events<S::Kind>>), WatchError> {
         let mut events = self.source.watch_list().await?;
         loop {
             match self.source.next(&mut events, RESPONSE_TIMEOUT).await? {
@@ -253,7 +263,7 @@ impl<K: Watched> Follower<K> {
         }
     }
 
-    fn apply(&mut self, event: WatchEvent<Raw<K>>) -> Result<(), WatchError> {
+    fn apply(&mut self, event: WatchEvent<Raw<S::Kind>>) -> Result<(), WatchError> {
         let event = match event {
             WatchEvent::Bookmark(mark) => {
                 self.advances_to(Some(mark.metadata.resource_version));
@@ -266,10 +276,13 @@ impl<K: Watched> Follower<K> {
             WatchEvent::Deleted(raw) => Event::Delete(read(&self.known, raw)),
         };
         if let Event::Apply(object) | Event::Delete(object) = &event
-            && self.advances_to(object.metadata.resource_version.clone())
+            && self.advances_to(object.meta().resource_version.clone())
         {
             self.store.apply_watcher_event(&event);
-            self.context.change_set.object(K::STORE_KIND, object.key());
+            match &event {
+                Event::Delete(_) => self.handler.deleted(object),
+                _ => self.handler.applied(object),
+            }
         }
         Ok(())
     }
@@ -292,7 +305,7 @@ impl<K: Watched> Follower<K> {
     /// Compares the versions of all objects, because the version of the store does not advance
     /// while no object of its kind changes.
     async fn is_current(&mut self) -> Result<bool, WatchError> {
-        let request = self.context.freshness.requested();
+        let request = self.freshness.requested();
         let mut current = Vec::new();
         let version = self.source.read_all(View::Metadata, |raw| current.push(raw)).await?;
         if self.version.as_ref().is_some_and(|own| version.is_before(own)) {
@@ -301,32 +314,32 @@ impl<K: Watched> Follower<K> {
             return Ok(false);
         }
         let stored = self.known.state();
-        let known: BTreeSet<_> = stored.iter().map(|object| identity(&object.metadata)).collect();
+        let known: BTreeSet<_> = stored.iter().map(|object| identity(object.meta())).collect();
         let current: BTreeSet<_> = current.iter().map(|raw| identity(&raw.metadata)).collect();
         if known != current {
             return Ok(false);
         }
         self.version = Some(version);
         self.has_received = true;
-        self.context.freshness.heard();
-        self.context.freshness.proven(request);
+        self.freshness.heard();
+        self.freshness.proven(request);
         Ok(true)
     }
 }
 
-fn add<K: Watched>(store: &mut Writer<Cached<K>>, known: &Store<Cached<K>>, raw: Raw<K>) {
+fn add<S: Stored>(store: &mut Writer<S>, known: &Store<S>, raw: Raw<S::Kind>) {
     store.apply_watcher_event(&Event::InitApply(read(known, raw)));
 }
 
 /// Parses an object, and reuses the unchanged parsed parts of its version in the store.
-fn read<K: Watched>(known: &Store<Cached<K>>, raw: Raw<K>) -> Cached<K> {
+fn read<S: Stored>(known: &Store<S>, raw: Raw<S::Kind>) -> S {
     let name = raw.metadata.name.as_deref().unwrap_or_default();
     let reference = ObjectRef::new(name);
     let before = match &raw.metadata.namespace {
         Some(namespace) => known.get(&reference.within(namespace)),
         None => known.get(&reference),
     };
-    Cached::read(raw, before.as_deref())
+    S::read(raw, before.as_deref())
 }
 
 /// Returns the namespace, name and resourceVersion, which identify one version of an object.
