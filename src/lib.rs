@@ -15,5 +15,6 @@ pub mod cli;
 pub mod cluster;
 pub mod connection;
 pub mod controller;
+pub mod daemon;
 pub mod plan;
 pub mod values;

@@ -7,7 +7,7 @@ use clientfleet::cli::{
 };
 use clientfleet::controller::command::{ControllerOptions, LeaseOptions, run_until_stopped};
 use clientfleet::controller::lease::times::Times;
-use clientfleet::controller::logging::{self, Logging};
+use clientfleet::daemon::logging::{self, Logging};
 
 /// Exit code for invalid options, the same as in clap.
 const WRONG_INPUT: u8 = 2;

@@ -2,7 +2,7 @@
 //! its own process, because it configures the allocator for the whole process.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
-use clientfleet::controller::heap;
+use clientfleet::daemon::heap;
 
 /// Size in bytes of the header that glibc puts before each allocation: twice the size of a pointer.
 const HEAD: usize = 16;

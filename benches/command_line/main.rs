@@ -12,8 +12,8 @@ mod run;
 use std::sync::Arc;
 
 use clientfleet::api::policy::Mode;
-use clientfleet::controller::clock::SystemClock;
 use clientfleet::controller::{self, Options};
+use clientfleet::daemon::clock::SystemClock;
 use control_plane::ControlPlane;
 use estate::{CLIENTS, Estate};
 use report::conditions::Conditions;

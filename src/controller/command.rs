@@ -2,21 +2,21 @@
 //! receives SIGTERM or SIGINT.
 
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use kube::Client;
-use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::audit::stream::Stream;
-use super::clock::SystemClock;
+use super::endpoints::ControllerEndpoints;
 use super::lease::candidate::{self, Candidacy};
 use super::lease::times::Times;
-use super::logging::Logging;
-use super::{Options, heap, run, serving};
+use super::{Options, run};
 use crate::connection::{ClusterAccess, Connection};
+use crate::daemon::audit_stream::Stream;
+use crate::daemon::clock::SystemClock;
+use crate::daemon::identity::{default_identity, mark};
+use crate::daemon::logging::Logging;
+use crate::daemon::{self, http_server, signals};
 
 /// The command-line options of the controller.
 #[derive(Clone, Debug)]
@@ -52,35 +52,24 @@ pub struct LeaseOptions {
 ///
 /// Returns a message if the controller cannot start, or fails before it receives a signal.
 pub fn run_until_stopped(orders: &ControllerOptions) -> Result<(), String> {
-    heap::set_mmap_threshold();
-    let audit = orders.logging.start()?;
-    let runtime = Runtime::new().map_err(|error| format!("no threads to run on: {error}"))?;
-    let result = runtime.block_on(run_with_signals(orders, audit));
-    // Do not wait for tasks that are still running, such as the HTTP server. The controller has
-    // already waited for the writes in progress.
-    runtime.shutdown_background();
-    result
+    daemon::run(&orders.logging, |audit| run_with_signals(orders, audit))
 }
 
 async fn run_with_signals(
     orders: &ControllerOptions,
     audit: Option<Arc<Stream>>,
 ) -> Result<(), String> {
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut stopped = std::pin::pin!(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    });
+    let mut stopped = std::pin::pin!(signals::stopped()?);
     if let Some(stream) = &audit {
-        tokio::spawn(reopen(listen(SignalKind::hangup())?, Arc::clone(stream)));
+        signals::reopen_on_hangup(Arc::clone(stream))?;
     }
     let mut options =
         Options { namespaces: orders.namespaces.clone(), audit, ..Options::default() };
     if let Some(address) = orders.listen {
-        serve(address, &options).await?;
+        // Start the server before connecting to the cluster, so that early probes get a response.
+        let Options { metrics, health, heartbeat, .. } = options.clone();
+        let endpoints = ControllerEndpoints { metrics, health, heartbeat };
+        http_server::start(address, endpoints).await?;
     }
     let access = tokio::select! {
         () = &mut stopped => return Ok(()),
@@ -97,32 +86,6 @@ async fn run_with_signals(
     run(access.client()?, clock, options, stopped).await.map_err(|error| error.to_string())
 }
 
-/// Starts the HTTP server for probes and metrics. The server starts before the controller connects
-/// to the cluster, so that early probes get a response.
-async fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
-    let listener = serving::bind(address).await?;
-    let Options { metrics, health, heartbeat, .. } = options.clone();
-    // Log the actual address, because the system chooses the port if the given port is 0.
-    let address = listener.local_addr().unwrap_or(address);
-    tracing::info!(%address, "serving /livez, /readyz and /metrics");
-    tokio::spawn(serving::serve(listener, serving::Served { metrics, health, heartbeat }));
-    Ok(())
-}
-
-/// Reopens the file of the audit stream each time the process receives SIGHUP.
-async fn reopen(mut signals: Signal, stream: Arc<Stream>) {
-    while signals.recv().await.is_some() {
-        match stream.reopen() {
-            Ok(()) => tracing::info!("the audit stream was opened anew"),
-            Err(error) => tracing::error!(error, "the audit stream goes on where it was"),
-        }
-    }
-}
-
-fn listen(kind: SignalKind) -> Result<Signal, String> {
-    signal(kind).map_err(|error| format!("no signal can be listened for: {error}"))
-}
-
 fn candidacy(lease: &LeaseOptions, access: &ClusterAccess) -> Result<(Client, Candidacy), String> {
     let client = candidate::client(access.clone(), lease.times)?;
     let namespace =
@@ -132,18 +95,4 @@ fn candidacy(lease: &LeaseOptions, access: &ClusterAccess) -> Result<(Client, Ca
     let candidacy =
         Candidacy { namespace, name: lease.name.clone(), identity, mark, times: lease.times };
     Ok((client, candidacy))
-}
-
-/// Returns random text that distinguishes this process from all others.
-fn mark() -> String {
-    // Use `RandomState`, because it is the only source of randomness in the standard library.
-    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
-}
-
-/// Returns the host name with a suffix. The suffix distinguishes this process from earlier
-/// processes in the same pod.
-fn default_identity(suffix: &str) -> String {
-    let host = hostname::get().map(|name| name.to_string_lossy().into_owned());
-    let host = host.ok().filter(|name| !name.is_empty());
-    format!("{}_{suffix}", host.as_deref().unwrap_or("clientfleet"))
 }

@@ -4,6 +4,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::daemon::http_server::Check;
+
 /// Time without a heartbeat after which the planning loop is considered stuck. The loop records a
 /// heartbeat at least once a minute, and the largest plan takes seconds.
 const STUCK_AFTER: Duration = Duration::from_secs(300);
@@ -11,25 +13,6 @@ const STUCK_AFTER: Duration = Duration::from_secs(300);
 /// Time of the last heartbeat of the planning loop; `None` before the loop starts.
 #[derive(Debug, Default)]
 pub struct Heartbeat(Mutex<Option<Instant>>);
-
-/// The result of a health check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
-    /// Name of the check.
-    pub name: &'static str,
-    /// True if the check passed.
-    pub is_well: bool,
-    /// Text that follows the result; empty if there is nothing to add.
-    pub detail: String,
-}
-
-impl Check {
-    /// Creates a check without a detail.
-    #[must_use]
-    pub fn of(name: &'static str, is_well: bool) -> Self {
-        Self { name, is_well, detail: String::new() }
-    }
-}
 
 impl Heartbeat {
     /// Records a heartbeat of the planning loop.

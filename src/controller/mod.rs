@@ -20,21 +20,17 @@
 
 pub mod audit;
 pub mod change_set;
-pub mod clock;
 pub mod command;
 pub mod crds;
-mod directives;
+pub mod endpoints;
 pub mod events;
 pub mod health;
-pub mod heap;
 pub mod heartbeat;
 pub mod lease;
-pub mod logging;
 pub mod metrics;
 pub mod outbox;
 pub mod pipeline;
 pub mod planning;
-pub mod serving;
 pub mod watch_recorder;
 pub mod write_limit;
 pub mod write_queue;
@@ -49,14 +45,15 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
 use audit::Auditor;
-use audit::stream::Stream;
-use clock::Clock;
 use health::Health;
 use heartbeat::Heartbeat;
 use lease::candidate::{Candidacy, Candidate, LeadershipLost};
 use lease::leadership::Leadership;
 use metrics::Metrics;
 use pipeline::{Context, Permits, Pipeline, STORES_PER_PIPELINE, Tasks};
+
+use crate::daemon::audit_stream::Stream;
+use crate::daemon::clock::Clock;
 
 /// Options of the controller.
 #[derive(Clone)]

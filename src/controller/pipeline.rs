@@ -13,7 +13,6 @@ use tokio::task::JoinSet;
 
 use super::audit::Auditor;
 use super::change_set::{ChangeSet, StoreKind};
-use super::clock::Clock;
 use super::events::EventQueue;
 use super::health::Health;
 use super::heartbeat::Heartbeat;
@@ -26,6 +25,7 @@ use super::writing::{Writer, write_all};
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::cluster::watch::freshness::Freshness;
 use crate::cluster::watch::watch;
+use crate::daemon::clock::Clock;
 use crate::plan::{Kind, Raw};
 
 /// The context that all pipelines of a controller share.

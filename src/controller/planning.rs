@@ -10,7 +10,6 @@ use kube::runtime::reflector::{ObjectRef, Store};
 
 use super::audit::{Accepted, Audited, Auditor};
 use super::change_set::{ChangeSet, Key, KindChanges};
-use super::clock::Clock;
 use super::events::Announced;
 use super::heartbeat::Heartbeat;
 use super::lease::leadership::Leadership;
@@ -18,6 +17,7 @@ use super::metrics::Metrics;
 use super::outbox::Outbox;
 use crate::api::{ClientFleet, Text, UpgradePolicy};
 use crate::cluster::watch::freshness::Freshness;
+use crate::daemon::clock::Clock;
 use crate::plan::{Cached, CachedFleet, CachedPolicy, Planned, Planner};
 use crate::values::Timestamp;
 

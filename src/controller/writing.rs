@@ -20,13 +20,13 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::audit::{Accepted, Audited, Auditor};
-use super::clock::Clock;
 use super::events::{Announced, EventQueue};
 use super::lease::leadership::Leadership;
 use super::lease::moment::Moment;
 use super::metrics::{Metrics, Outcome};
 use super::outbox::{Outbox, StatusWrite, WriteAttempt};
 use super::pipeline::Context;
+use crate::daemon::clock::Clock;
 use crate::plan::Cached;
 use crate::plan::fleet::too_large;
 use crate::values::Timestamp;

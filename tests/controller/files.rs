@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use clientfleet::controller::clock::Clock;
+use clientfleet::daemon::clock::Clock;
 use serde_json::{Value, json};
 
 use crate::control_plane::shared;

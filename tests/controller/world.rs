@@ -10,11 +10,10 @@ use clientfleet::api::fleet::ClientStatus;
 use clientfleet::api::{
     ClientFleet, ClientFleetStatus, UpgradePolicy, UpgradePolicyStatus, crds_yaml,
 };
-use clientfleet::controller::audit::TARGET;
-use clientfleet::controller::audit::stream::{Lines, Stream};
-use clientfleet::controller::clock::{Clock, ManualClock};
 use clientfleet::controller::metrics::Metrics;
 use clientfleet::controller::{Failure, Options, run};
+use clientfleet::daemon::audit_stream::{Lines, Stream, TARGET};
+use clientfleet::daemon::clock::{Clock, ManualClock};
 use clientfleet::plan::{Cached, Estate, Kind, settle};
 use clientfleet::values::Timestamp;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use clientfleet::api::{ClientFleet, UpgradePolicy, crds_yaml};
 use clientfleet::cli::yaml;
-use clientfleet::controller::clock::ManualClock;
 use clientfleet::controller::{Options, run};
+use clientfleet::daemon::clock::ManualClock;
 use clientfleet::plan::parsed::Kind;
 use clientfleet::plan::{Cached, Estate, settle};
 use clientfleet::values::Timestamp;

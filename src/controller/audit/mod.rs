@@ -2,24 +2,20 @@
 //! client, and one log line for the write.
 //!
 //! The private module [`line`](self) defines the format of the audit lines, which `docs/audit.md`
-//! describes, and [`stream`] writes the lines.
+//! describes, and [`audit_stream`](crate::daemon::audit_stream) writes the lines.
 
 mod line;
-pub mod stream;
 
 use std::sync::Arc;
 
 use super::metrics::{AuditOutcome, Metrics};
 use super::outbox::WriteAttempt;
 use crate::api::{ClientFleet, ClientFleetStatus, UpgradePolicy};
+use crate::daemon::audit_stream::{Stream, TARGET};
 use crate::plan::changes::{RowChange, changes};
 use crate::plan::{Planned, PlannedKind};
 
 use line::Line;
-use stream::Stream;
-
-/// Target of the tracing events that become lines of the audit stream.
-pub const TARGET: &str = "audit";
 
 /// A status write that the API server has accepted.
 #[derive(Debug)]

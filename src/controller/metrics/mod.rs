@@ -4,8 +4,6 @@
 //! fleets or clients.
 
 mod estate;
-mod exposition;
-mod process;
 mod queues;
 mod replica;
 
@@ -21,6 +19,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::controller::health::Health;
+use crate::daemon::exposition::classic;
+use crate::daemon::process_metrics::Process;
 use crate::plan::{NamespaceCounts, PassResult};
 
 use estate::PlanGauges;
@@ -174,7 +174,7 @@ impl Metrics {
         ours.register_collector(Box::new(Arc::clone(&self.replica)));
         ours.register_collector(Box::new(Arc::clone(&self.estate)));
         ours.register_collector(Box::new(Arc::clone(&self.queues)));
-        root.register_collector(Box::new(process::Process::new()));
+        root.register_collector(Box::new(Process::new()));
         Self { registry: root, ..self }
     }
 
@@ -241,7 +241,7 @@ impl Metrics {
     /// Returns all metrics in the Prometheus text format 0.0.4, the predecessor of `OpenMetrics`.
     #[must_use]
     pub fn classic(&self) -> String {
-        exposition::classic(&self.open_metrics())
+        classic(&self.open_metrics())
     }
 }
 

@@ -10,8 +10,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clientfleet::controller::clock::ManualClock;
 use clientfleet::controller::{Options, run};
+use clientfleet::daemon::clock::ManualClock;
 use clientfleet::values::Zone;
 use kube::Client;
 use tempfile::TempDir;

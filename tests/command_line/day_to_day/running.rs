@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use clientfleet::controller::clock::ManualClock;
 use clientfleet::controller::{Options, run};
+use clientfleet::daemon::clock::ManualClock;
 use clientfleet::values::Timestamp;
 use tokio::sync::oneshot;
 

@@ -11,7 +11,7 @@ mod source;
 use std::fs;
 use std::path::Path;
 
-use clientfleet::controller::clock::Clock as _;
+use clientfleet::daemon::clock::Clock as _;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 

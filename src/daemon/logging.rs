@@ -10,8 +10,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-use super::audit::TARGET;
-use super::audit::stream::{Lines, Stream};
+use super::audit_stream::{Lines, Stream, TARGET};
 use super::directives;
 
 /// Default log filter, if neither `--log-level` nor `RUST_LOG` is set.

@@ -1,4 +1,4 @@
-//! Provides the clock of the controller: the system clock, or in tests a clock that is set
+//! Provides the clock of a long-running command: the system clock, or in tests a clock that is set
 //! manually.
 
 use std::time::Duration;

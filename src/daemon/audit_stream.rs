@@ -13,6 +13,9 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+/// Target of the tracing events that become lines of the audit stream.
+pub const TARGET: &str = "audit";
+
 /// The audit stream with its output.
 pub struct Stream {
     path: Option<PathBuf>,

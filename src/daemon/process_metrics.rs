@@ -11,8 +11,6 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
-use super::count;
-
 /// Clock ticks per second. Linux reports CPU time to programs in hundredths of a second,
 /// independently of the frequency of the kernel timer.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -54,7 +52,7 @@ impl Collector for Process {
             let unit = Some(&Unit::Bytes);
             encoder
                 .encode_descriptor("process_resident_memory", help, unit, MetricType::Gauge)?
-                .encode_gauge(&count(bytes))?;
+                .encode_gauge(&i64::try_from(bytes).unwrap_or(i64::MAX))?;
         }
         Ok(())
     }

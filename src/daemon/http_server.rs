@@ -1,5 +1,5 @@
-//! Serves the HTTP endpoints of the controller: `/livez` and `/readyz` for Kubernetes probes,
-//! `/metrics` for Prometheus. Requests only read the state of the controller and change nothing.
+//! Serves the HTTP endpoints for operators: `/livez` and `/readyz` for Kubernetes probes, `/metrics`
+//! for Prometheus. Does not know the checks and metrics of the command that serves them.
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -18,10 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use super::health::Health;
-use super::heartbeat::{Check, Heartbeat};
-use super::metrics::{KINDS, Metrics};
-use crate::cluster::watch::freshness::MAX_SILENCE;
+use super::exposition::classic;
 
 /// Maximum number of concurrent connections. The probes and scrapes of a cluster need fewer.
 const MAX_CONNECTIONS: usize = 32;
@@ -33,23 +30,50 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The sources of the responses: metrics, health and heartbeat.
-#[derive(Clone, Debug)]
-pub struct Served {
-    /// Metrics of the controller.
-    pub metrics: Arc<Metrics>,
-    /// Health of the controller.
-    pub health: Health,
-    /// Heartbeat of the planning loop.
-    pub heartbeat: Arc<Heartbeat>,
+/// Source of the responses. Its methods must only read the state of the command.
+pub trait Endpoints: Send + Sync + 'static {
+    /// Returns the checks of `/livez`. Kubernetes restarts the process if one of them fails.
+    fn livez(&self) -> Vec<Check>;
+    /// Returns the checks of `/readyz`.
+    fn readyz(&self) -> Vec<Check>;
+    /// Returns the metrics in the `OpenMetrics` text format.
+    fn open_metrics(&self) -> String;
 }
 
-/// Binds a listener to an address.
+/// The result of a health check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Name of the check.
+    pub name: &'static str,
+    /// True if the check passed.
+    pub is_well: bool,
+    /// Text that follows the result; empty if there is nothing to add.
+    pub detail: String,
+}
+
+impl Check {
+    /// Creates a check without a detail.
+    #[must_use]
+    pub fn of(name: &'static str, is_well: bool) -> Self {
+        Self { name, is_well, detail: String::new() }
+    }
+}
+
+/// Starts to serve the endpoints at an address, until the process ends.
 ///
 /// # Errors
 ///
 /// Returns a message if the address cannot be bound.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+pub async fn start(address: SocketAddr, endpoints: impl Endpoints) -> Result<(), String> {
+    let listener = bind(address).await?;
+    // Log the actual address, because the system chooses the port if the given port is 0.
+    let address = listener.local_addr().unwrap_or(address);
+    tracing::info!(%address, "serving /livez, /readyz and /metrics");
+    tokio::spawn(serve(listener, Arc::new(endpoints)));
+    Ok(())
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     let listener = match TcpListener::bind(address).await {
         // `[::]` means all addresses of the machine. If the machine has no IPv6, use all IPv4
         // addresses.
@@ -71,16 +95,16 @@ fn is_taken(error: &io::Error) -> bool {
 }
 
 /// Accepts connections and responds to their requests until the task is dropped.
-pub async fn serve(listener: TcpListener, served: Served) {
+async fn serve(listener: TcpListener, endpoints: Arc<impl Endpoints>) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         // `acquire_owned` cannot fail, because the semaphore is never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((connection, _)) => {
-                let served = served.clone();
+                let endpoints = Arc::clone(&endpoints);
                 tokio::spawn(async move {
-                    answer(connection, served).await;
+                    answer(connection, endpoints).await;
                     drop(place);
                 });
             }
@@ -94,9 +118,10 @@ pub async fn serve(listener: TcpListener, served: Served) {
     }
 }
 
-async fn answer(connection: TcpStream, served: Served) {
+async fn answer(connection: TcpStream, endpoints: Arc<impl Endpoints>) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let response = respond(&served, request.method(), request.uri().path(), request.headers());
+        let (method, path) = (request.method(), request.uri().path());
+        let response = respond(&*endpoints, method, path, request.headers());
         async move { Ok::<_, Infallible>(response) }
     });
     let mut http = http1::Builder::new();
@@ -108,7 +133,7 @@ async fn answer(connection: TcpStream, served: Served) {
 }
 
 fn respond(
-    served: &Served,
+    endpoints: &impl Endpoints,
     method: &Method,
     path: &str,
     headers: &HeaderMap,
@@ -119,40 +144,17 @@ fn respond(
         return response;
     }
     match path {
-        "/livez" => probe(&[served.heartbeat.check()]),
-        "/readyz" => {
-            let health = served.health.now();
-            let is_filled = health.stores_awaited == Some(0);
-            probe(&[
-                watches(&served.health),
-                Check::of("definitions", health.is_started),
-                Check::of("stores", is_filled),
-            ])
-        }
+        "/livez" => probe(&endpoints.livez()),
+        "/readyz" => probe(&endpoints.readyz()),
         "/metrics" if takes_open_metrics(headers) => {
-            say(StatusCode::OK, OPEN_METRICS, served.metrics.open_metrics())
+            say(StatusCode::OK, OPEN_METRICS, endpoints.open_metrics())
         }
-        "/metrics" => say(StatusCode::OK, CLASSIC, served.metrics.classic()),
+        "/metrics" => say(StatusCode::OK, CLASSIC, classic(&endpoints.open_metrics())),
         _ => {
             let there_is = "there is /livez, /readyz and /metrics\n".to_owned();
             say(StatusCode::NOT_FOUND, PLAIN, there_is)
         }
     }
-}
-
-/// Time without any watch event after which the controller is not ready. It exceeds
-/// [`MAX_SILENCE`], so that the controller can first reopen a silent watch.
-const UNREADY_AFTER: Duration = Duration::from_secs(MAX_SILENCE.as_secs() + 60);
-
-/// Returns the health check of the watches, which shows how long each kind has received nothing.
-fn watches(health: &Health) -> Check {
-    let silences = KINDS.map(|kind| (kind, health.silence(kind)));
-    let heard = silences.into_iter().filter_map(|(kind, silence)| Some((kind, silence?)));
-    let is_well = heard.clone().all(|(_, silence)| silence < UNREADY_AFTER);
-    let ages = heard.map(|(kind, silence)| format!("{kind} heard {} s ago", silence.as_secs()));
-    let ages: Vec<String> = ages.collect();
-    let detail = if ages.is_empty() { String::new() } else { format!(": {}", ages.join(", ")) };
-    Check { name: "watches", is_well, detail }
 }
 
 /// Returns the response to a probe, with one line for each check, in the format that Kubernetes
@@ -186,25 +188,4 @@ fn say(status: StatusCode, kind: &'static str, text: String) -> Response<Full<By
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::cluster::watch::freshness::Freshness;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn readiness_says_how_long_ago_each_watch_was_heard_and_ends_after_150_s() {
-        let health = Health::default();
-        for kind in KINDS {
-            health.watches(kind, Freshness::default());
-        }
-        tokio::time::advance(Duration::from_secs(149)).await;
-        let check = watches(&health);
-        assert!(check.is_well);
-        assert_eq!(check.detail, ": ClientFleet heard 149 s ago, UpgradePolicy heard 149 s ago");
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(!watches(&health).is_well);
-    }
 }
