@@ -21,11 +21,12 @@ impl Source {
     }
 }
 
+/// Returns the source files in the folders. A folder that does not exist contains none.
 pub fn sources(folders: &[&str]) -> Vec<Source> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    for folder in folders {
-        collect(&project.join(folder), &mut files);
+    for folder in folders.iter().map(|folder| project.join(folder)).filter(|path| path.exists()) {
+        collect(&folder, &mut files);
     }
     let source = |path: PathBuf| Source {
         path: path.strip_prefix(project).unwrap().display().to_string(),
