@@ -14,7 +14,7 @@ use super::{
     clients, completion, explain, halt, import, leading_options, plan, settings, status, windows,
 };
 use crate::api::patterns::{self, Pattern};
-use crate::connection::{Connection, seconds};
+use crate::cluster::connection::{Connection, seconds};
 use crate::values::Timestamp;
 
 /// Says which client of a fleet moves to which version, when, and which stays.

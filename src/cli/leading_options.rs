@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use clap::{Arg, ArgAction, Args, Command};
 
 use super::cluster::NamespaceArgs;
-use crate::connection::Connection;
+use crate::cluster::connection::Connection;
 
 /// Adds the options that may stand before the command, for the help and for completion.
 pub(super) fn with_options(program: Command) -> Command {

@@ -11,7 +11,7 @@ use super::endpoints::ControllerEndpoints;
 use super::lease::candidate::{self, Candidacy};
 use super::lease::times::Times;
 use super::{Options, run};
-use crate::connection::{ClusterAccess, Connection};
+use crate::cluster::connection::{ClusterAccess, Connection};
 use crate::daemon::audit_stream::Stream;
 use crate::daemon::clock::SystemClock;
 use crate::daemon::identity::{default_identity, mark};

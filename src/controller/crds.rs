@@ -7,7 +7,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::{Api, Client, ResourceExt};
 
 use crate::api;
-use crate::connection::with_causes;
+use crate::cluster::connection::with_causes;
 
 /// Error that [`check`] returns. The controller does not start after such an error.
 #[derive(Debug, thiserror::Error)]

@@ -30,7 +30,7 @@ use super::terminal::table::printable;
 use super::{CommandOutput, Context, FAILURE, Failure, Output};
 use crate::api::admission::nearest::nearest;
 use crate::api::{ClientFleet, UpgradePolicy};
-use crate::connection::Connection;
+use crate::cluster::connection::Connection;
 use crate::plan::Parsed;
 use crate::values::selector::fold_case;
 

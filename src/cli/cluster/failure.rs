@@ -5,7 +5,7 @@ use kube::client::AuthError;
 
 use crate::cli::Failure;
 use crate::cli::terminal::table::printable;
-use crate::connection::with_causes;
+use crate::cluster::connection::with_causes;
 
 /// Returns a [`Failure`] for a failed cluster operation. `doing` describes the operation, such as
 /// `list clientfleets in namespace clients`.

@@ -24,7 +24,7 @@ use super::completion::namespaces;
 use super::terminal::progress::Progress;
 use super::terminal::table::printable;
 use crate::api::{ClientFleet, UpgradePolicy};
-use crate::connection::Connection;
+use crate::cluster::connection::Connection;
 use crate::plan::{Kind, Parsed};
 
 /// Number of objects per page of a list request. The largest fleets have 1.4 MB each, so a page has

@@ -11,7 +11,7 @@ use kube::{Api, Client, Error};
 
 use super::Cluster;
 use crate::cli::terminal::table::printable;
-use crate::connection::with_causes;
+use crate::cluster::connection::with_causes;
 
 /// Maximum time that the API server may take to return the name.
 const REVIEW_TIMEOUT: Duration = Duration::from_secs(2);

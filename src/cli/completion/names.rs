@@ -14,7 +14,7 @@ use kube::core::NamespaceResourceScope;
 
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::cli::cluster::{Cluster, NamespaceArgs, NamespaceScope};
-use crate::connection::Connection;
+use crate::cluster::connection::Connection;
 use crate::plan::{Parsed, Reason, State};
 
 /// Time limit for reading names from the cluster. A slower completion would not help the user.

@@ -21,7 +21,7 @@ use super::cluster::{NamespaceArgs, check_local};
 use super::completion::{clients, fleets};
 use super::terminal::times::TimeFormatter;
 use super::{CommandOutput, Context, Failure, data, instant};
-use crate::connection::Connection;
+use crate::cluster::connection::Connection;
 use crate::plan::Estate;
 use crate::plan::explanation::{Explainer, Explanation};
 use crate::values::Timestamp;

@@ -12,7 +12,7 @@ use crate::cli::cluster::{Cluster, NamespaceArgs, NamespaceScope};
 use crate::cli::objects::{self, Object, Stored};
 use crate::cli::recorded_change::RecordedChange;
 use crate::cli::{Failure, WRONG_INPUT, files};
-use crate::connection::Connection;
+use crate::cluster::connection::Connection;
 use crate::plan::{CachedPolicy, Estate, settle};
 use crate::values::Timestamp;
 

@@ -21,7 +21,7 @@ pub(super) use self::report::NoRivals;
 use super::cluster::NamespaceArgs;
 use super::gitops::{DryRun, wait_timeout};
 use super::{CommandOutput, Context, Failure, data};
-use crate::connection::Connection;
+use crate::cluster::connection::Connection;
 
 /// Text at the end of the help of `halt`: examples and exit codes.
 pub(super) const HALT_EXAMPLES: &str = "\

@@ -24,7 +24,7 @@ use crate::cli::completion::{fleets, namespaces};
 use crate::cli::gitops::DryRun;
 use crate::cli::terminal::table::printable;
 use crate::cli::{Failure, WRONG_INPUT};
-use crate::connection::Connection;
+use crate::cluster::connection::Connection;
 use crate::values::{Timestamp, Zone};
 
 /// Text at the end of the help: notes on columns, examples and exit codes.

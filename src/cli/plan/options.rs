@@ -9,7 +9,7 @@ use crate::cli::Failure;
 use crate::cli::arguments::instant;
 use crate::cli::cluster::LOCAL_WITH_CONNECTION;
 use crate::cli::completion::namespaces;
-use crate::connection::Connection;
+use crate::cluster::connection::Connection;
 use crate::values::Timestamp;
 
 /// Default maximum number of rows in a table.

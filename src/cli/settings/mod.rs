@@ -22,7 +22,7 @@ use super::gitops::{DryRun, Owner, owner_of_field, owner_of_object};
 use super::recorded_change::RecordedChange;
 use super::{CommandOutput, Context, FAILURE, Failure};
 use crate::api::ClientFleet;
-use crate::connection::Connection;
+use crate::cluster::connection::Connection;
 use crate::plan::policy::Policy;
 use crate::plan::version_text::VersionText;
 use crate::plan::{Cached, Estate, Parsed};

@@ -21,7 +21,7 @@ use super::recorded_change::RecordedChange;
 use super::terminal::table::printable;
 use super::{CommandOutput, Context, Failure, halt, terminal};
 use crate::api::{ClientFleet, UpgradePolicy};
-use crate::connection::Connection;
+use crate::cluster::connection::Connection;
 use crate::plan::Parsed;
 
 /// Examples and exit codes at the end of the help text.

@@ -22,7 +22,7 @@ use super::data::{self, DataFormat};
 use super::terminal::table::printable;
 use super::{CommandOutput, Context, Failure, files, instant};
 use crate::api::ClientFleet;
-use crate::connection::Connection;
+use crate::cluster::connection::Connection;
 use crate::plan::policy::Policy;
 use crate::plan::{Cached, Parsed};
 use crate::values::{Timestamp, Zone};

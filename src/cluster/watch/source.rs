@@ -11,8 +11,8 @@ use kube::core::{Request, Status};
 use kube::{Api, Client};
 
 use super::freshness::Freshness;
+use crate::cluster::connection::with_causes;
 use crate::cluster::revision::Revision;
-use crate::connection::with_causes;
 use crate::plan::{Kind, Raw};
 
 /// Maximum wait for the head of a response, for a page of a list, and for the next object of a

@@ -11,7 +11,7 @@ use super::leadership::Leadership;
 use super::moment::Moment;
 use super::record::Found;
 use super::times::Times;
-use crate::connection::{ClusterAccess, with_causes};
+use crate::cluster::connection::{ClusterAccess, with_causes};
 use crate::controller::health::{Health, Role};
 
 /// Configuration of a candidate: the lease, the candidate's name, and the durations for leader
