@@ -7,15 +7,18 @@
 //! 1. [`values`]: versions, time zones and openings, without Kubernetes.
 //! 2. [`api`]: the two custom resources as data, and their validation.
 //! 3. [`plan`]: the decision for one client and the plan for a namespace, without I/O or a clock.
-//! 4. [`cluster`]: the connection to a cluster, and the watch that fills a store with its objects.
+//! 4. [`ddi`]: the protocol between the service and update agents, without I/O or a clock. It does
+//!    not use [`plan`].
+//! 5. [`cluster`]: the connection to a cluster, and the watch that fills a store with its objects.
 //!    [`daemon`]: what long-running commands share, such as logs, signals and probes. The two do
 //!    not use each other.
-//! 5. [`controller`] and [`cli`], which do not use each other.
+//! 6. [`controller`] and [`cli`], which do not use each other.
 
 pub mod api;
 pub mod cli;
 pub mod cluster;
 pub mod controller;
 pub mod daemon;
+pub mod ddi;
 pub mod plan;
 pub mod values;

@@ -1,0 +1,4 @@
+//! Tests the protocol with update agents: the requests that real agents send, the answers that they
+//! accept, and that no input causes a panic.
+
+mod paths;
