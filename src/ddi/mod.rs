@@ -16,6 +16,7 @@
 
 pub mod action_id;
 pub mod agent;
+pub mod answer;
 pub mod href;
 pub mod path;
 pub mod poll_interval;
