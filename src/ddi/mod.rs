@@ -17,9 +17,13 @@
 pub mod action_id;
 pub mod agent;
 pub mod answer;
+pub mod feedback;
 pub mod href;
 pub mod path;
 pub mod poll_interval;
+
+mod cleaning;
+mod lenient_json;
 
 pub use action_id::ActionId;
 pub use agent::Agent;

@@ -2,4 +2,5 @@
 //! accept, and that no input causes a panic.
 
 mod answers;
+mod feedback;
 mod paths;
