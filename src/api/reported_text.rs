@@ -35,7 +35,7 @@ pub const COMPUTER: TextBound = TextBound { escapes: 4, ..TextBound::of(bounds::
 /// Name of a user.
 pub const USER: TextBound = TextBound { escapes: 4, ..TextBound::of(bounds::USER) };
 /// A reported version.
-pub(super) const VERSION: TextBound = TextBound::of(bounds::VERSION);
+pub const VERSION: TextBound = TextBound::of(bounds::VERSION);
 /// A reported time zone or instant.
 pub(super) const SHORT: TextBound = TextBound::of(bounds::TIME_ZONE);
 /// Message of a failed installation.
