@@ -18,6 +18,7 @@ pub mod action_id;
 pub mod agent;
 pub mod answer;
 pub mod attributes;
+pub mod credentials;
 pub mod feedback;
 pub mod href;
 pub mod path;

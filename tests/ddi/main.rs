@@ -4,5 +4,7 @@
 mod agents;
 mod answers;
 mod attributes;
+mod credentials;
 mod feedback;
+mod laws;
 mod paths;
