@@ -8,3 +8,4 @@ mod credentials;
 mod feedback;
 mod laws;
 mod paths;
+mod random_input;
