@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-/// Returns a text without terminal escape sequences and invisible format characters. Control
-/// characters remain, because they separate words.
+use crate::api::invisible::is_invisible;
+
+/// Returns a text without terminal escape sequences and invisible characters. Characters that
+/// separate words remain: control characters, and blanks of any kind as ordinary blanks.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(|c: char| c == ESCAPE || is_format(c)) {
+    if !text.contains(|c: char| c == ESCAPE || is_unseen(c)) {
         return Cow::Borrowed(text);
     }
     let mut visible = String::with_capacity(text.len());
@@ -13,11 +15,17 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
     while let Some(character) = rest.next() {
         if character == ESCAPE {
             skip_escape_sequence(&mut rest);
-        } else if !is_format(character) {
+        } else if !is_unseen(character) {
             visible.push(character);
+        } else if character.is_whitespace() {
+            visible.push(' ');
         }
     }
     Cow::Owned(visible)
+}
+
+fn is_unseen(character: char) -> bool {
+    is_invisible(character) && !character.is_control()
 }
 
 /// Returns the beginning of a text, at most `bytes` long.
@@ -44,30 +52,8 @@ fn skip_escape_sequence(rest: &mut std::str::Chars<'_>) {
     }
 }
 
-/// Returns whether a character is an invisible format character (Unicode category Cf): a joiner, a
-/// soft hyphen, a tag, or a change of direction, which reorders the text around it.
-fn is_format(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{13430}'..='\u{1343f}'
-            | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e007f}'
-    )
-}
-
 #[cfg(test)]
 mod tests {
-    use regex::Regex;
-
     use super::*;
 
     #[test]
@@ -76,6 +62,7 @@ mod tests {
             ("", ""),
             ("Łódź 佐藤 🦀", "Łódź 佐藤 🦀"),
             ("a\u{202e}b\u{feff}c\u{200b}", "abc"),
+            ("a\u{a0}b\u{2028}c", "a b c"),
             ("\u{1b}[31;1mred\u{1b}[0m", "red"),
             ("\u{1b}]0;title\u{7}", "]0;title\u{7}"),
             ("a\u{1b}", "a"),
@@ -85,23 +72,6 @@ mod tests {
             ("tab\tline\n", "tab\tline\n"),
         ] {
             assert_eq!(visible(text), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn format_characters_are_those_of_unicode_without_a_glyph() {
-        let category = Regex::new(r"^\p{Cf}$").expect("it compiles");
-        // These signs of Arabic, Syriac and Kaithi have a glyph.
-        let shown =
-            Regex::new(r"[\x{600}-\x{605}\x{6DD}\x{70F}\x{890}\x{891}\x{8E2}\x{110BD}\x{110CD}]");
-        let shown = shown.expect("it compiles");
-        let mut buffer = [0; 4];
-        for character in '\0'..=char::MAX {
-            let text = character.encode_utf8(&mut buffer);
-            if category.is_match(text) && !shown.is_match(text) {
-                assert!(is_format(character), "{}", character.escape_unicode());
-            }
-            assert!(!(character.is_alphanumeric() && is_format(character)));
         }
     }
 

@@ -93,7 +93,7 @@ fn values_without_an_accepted_form_are_refused() {
     let keys: Vec<_> = refused.refused.iter().map(|refused| refused.key.as_str()).collect();
     assert_eq!(keys, ["version", "computer", "user", "bootId"]);
     assert_eq!(AgentFacts { refused: Vec::new(), ..refused }, AgentFacts::default());
-    for version in ["", " ", "a\tb", "a\u{2028}b"] {
+    for version in ["", " ", "a\tb"] {
         assert_eq!(facts(json!({"data": {"version": version}})).refused.len(), 1, "{version:?}");
     }
 }
