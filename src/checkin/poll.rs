@@ -1,0 +1,287 @@
+//! Decides the answer to a poll: which action the client is linked to, whether it is asked for its
+//! attributes, and when it polls again.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::fleet::{Entry, Row};
+use super::session::{Session, fnv1a};
+use super::validity::{Doubt, Validity};
+use crate::api::fleet::LastOffer;
+use crate::ddi::ActionId;
+use crate::plan::State;
+use crate::plan::version_text::is_same_version;
+use crate::values::Timestamp;
+
+/// Intervals between polls.
+#[derive(Clone, Copy, Debug)]
+pub struct Intervals {
+    /// Interval while no action is in progress.
+    pub idle: Duration,
+    /// Interval while an action is in progress. A client is stopped within this interval.
+    pub in_progress: Duration,
+}
+
+/// What the answer to a poll depends on besides the client's session.
+#[derive(Clone, Copy, Debug)]
+pub struct Poll<'a> {
+    /// Namespace of the client.
+    pub namespace: &'a str,
+    /// Name of the client.
+    pub client: &'a str,
+    /// The client in its fleet; `None` if no fleet has it.
+    pub entry: Option<(Entry<'a>, Validity)>,
+    /// True if reports of the client are not stored yet, so that the decision may be based on old
+    /// facts.
+    pub has_unwritten_reports: bool,
+    /// True if the package of the target can be served now.
+    pub is_package_ready: bool,
+    /// True if the agent closes an action only after its restart, and only if the action is still
+    /// linked then.
+    pub closes_after_restart: bool,
+    /// When this process started: it does not know what was fetched before.
+    pub started: Timestamp,
+    /// Time of the poll.
+    pub now: Timestamp,
+    /// Intervals between polls.
+    pub intervals: Intervals,
+}
+
+/// The answer to a poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The one action that the client is linked to.
+    pub link: Option<Link>,
+    /// True if the client is asked for its attributes. Never true together with a deployment,
+    /// because swupdate then sends the attributes at each poll and never installs.
+    pub asks_attributes: bool,
+    /// Time until the client's next poll.
+    pub sleep: Duration,
+    /// Why this answer is given.
+    pub why: Why,
+}
+
+/// Link to an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// The client is to install.
+    Deployment(ActionId),
+    /// The client is to stop.
+    Cancel(ActionId),
+}
+
+/// Why a poll was answered as it was, for logs and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// No fleet of the namespace has the client.
+    NoFleet,
+    /// The client is offered its target.
+    Offered,
+    /// The client is offered its target, but must first tell its version.
+    VersionWanted,
+    /// The client is offered its target, but there is no package of it.
+    PackageMissing,
+    /// The client is offered its target and has closed the action.
+    Closed,
+    /// The client still has an action whose offer has ended.
+    Stopped,
+    /// The client has installed its target and must restart.
+    RestartPending,
+    /// The decision may be out of date.
+    InDoubt(Doubt),
+    /// Reports of the client are not stored yet.
+    ReportsUnwritten,
+    /// The client is not offered anything.
+    NothingOffered,
+}
+
+/// Time for which a version that the client has told is recent enough to offer it a new action.
+const VERSION_MAX_AGE: TimeDelta = TimeDelta::hours(1);
+/// Number of polls in which a client is asked for its version before it is offered an action
+/// without one. Agents that cannot tell a version must not be kept from upgrading.
+const MAX_VERSION_REQUESTS: u8 = 2;
+/// Time after which a client is asked for its attributes again.
+const ATTRIBUTES_MAX_AGE: TimeDelta = TimeDelta::hours(24);
+/// Minimum time for which an ended offer is canceled. An agent that has not polled until then does
+/// not work on it any more.
+const MIN_CANCEL_TIME: TimeDelta = TimeDelta::hours(1);
+/// Number of idle intervals for which an ended offer is canceled, if they take longer.
+const CANCEL_POLLS: i32 = 3;
+
+impl Poll<'_> {
+    /// Returns the answer to a poll.
+    #[must_use]
+    pub fn answer(&self, session: &Session) -> Answer {
+        let Some((entry, validity)) = self.entry else {
+            let sleep = self.spread(Duration::from_secs(3600));
+            return Answer { link: None, asks_attributes: true, sleep, why: Why::NoFleet };
+        };
+        let (link, why) = match entry.row {
+            Some(row) => self.link(session, entry, row, validity),
+            None => (None, Why::NothingOffered),
+        };
+        // An agent that is asked to stop, or works on an action, must not be asked anything else.
+        let asks_attributes = link.is_none()
+            && session.in_progress().is_none()
+            && (why == Why::VersionWanted || self.wants_attributes(session, entry));
+        let sleep = self.sleep(session, entry.row, link, why);
+        Answer { link, asks_attributes, sleep, why }
+    }
+
+    fn link(
+        &self,
+        session: &Session,
+        entry: Entry<'_>,
+        row: &Row,
+        validity: Validity,
+    ) -> (Option<Link>, Why) {
+        let doubt = match validity {
+            Validity::Over => return self.ended(session, entry, row),
+            Validity::Unknown(doubt) => Some(Why::InDoubt(doubt)),
+            Validity::Valid => self.has_unwritten_reports.then_some(Why::ReportsUnwritten),
+        };
+        match (doubt, row.state) {
+            (Some(why), _) => (self.kept(session, row), why),
+            (None, Some(State::Distributing)) => self.offered(session, row),
+            (None, Some(State::RestartRequired)) => self.staged(session, row),
+            (None, _) => self.ended(session, entry, row),
+        }
+    }
+
+    /// Keeps the link to an action that the client has already fetched.
+    fn kept(&self, session: &Session, row: &Row) -> Option<Link> {
+        let action = self.action(row.last_offer.as_deref()?);
+        (session.in_progress() == Some(action)).then_some(Link::Deployment(action))
+    }
+
+    fn offered(&self, session: &Session, row: &Row) -> (Option<Link>, Why) {
+        let Some(offer) = row.offer() else { return (None, Why::NothingOffered) };
+        let action = self.action(offer);
+        if let Some(other) = session.in_progress().filter(|other| *other != action) {
+            return (Some(Link::Cancel(other)), Why::Stopped);
+        }
+        if session.has_closed(action) {
+            return (None, Why::Closed);
+        }
+        if !self.is_package_ready {
+            return (None, Why::PackageMissing);
+        }
+        let is_known = session.in_progress() == Some(action) || self.has_told_version(session);
+        if is_known || session.version_requests() >= MAX_VERSION_REQUESTS {
+            return (Some(Link::Deployment(action)), Why::Offered);
+        }
+        (None, Why::VersionWanted)
+    }
+
+    /// Answers a client that has staged its target. swupdate closes the action after its restart,
+    /// and only if it is still linked; other agents would install again.
+    fn staged(&self, session: &Session, row: &Row) -> (Option<Link>, Why) {
+        let action = row.last_offer.as_deref().filter(|offer| is_of_target(offer, row));
+        let action = action.map(|offer| self.action(offer)).filter(|action| {
+            let is_done = session.has_closed(*action) || session.has_reinstalled(*action);
+            self.closes_after_restart && !is_done
+        });
+        (action.map(Link::Deployment), Why::RestartPending)
+    }
+
+    /// Answers a client whose offer has ended. It is told to stop if it may still work on the
+    /// offer.
+    fn ended(&self, session: &Session, entry: Entry<'_>, row: &Row) -> (Option<Link>, Why) {
+        let stopped = row.last_offer.as_deref().and_then(|offer| {
+            let action = self.action(offer);
+            let may_be_in_progress = session.in_progress() == Some(action)
+                || (self.started > offer.time && !session.is_ended(action));
+            let is_open = may_be_in_progress
+                && !is_settled(offer, entry)
+                && self.is_recent(self.end_of_offer(row)?);
+            is_open.then_some(Link::Cancel(action))
+        });
+        // An action of an earlier offer that the row no longer shows.
+        let stopped = stopped.or_else(|| {
+            let own = row.last_offer.as_deref().map(|offer| self.action(offer));
+            session.in_progress().filter(|action| Some(*action) != own).map(Link::Cancel)
+        });
+        (stopped, if stopped.is_some() { Why::Stopped } else { Why::NothingOffered })
+    }
+
+    fn end_of_offer(&self, row: &Row) -> Option<Timestamp> {
+        match row.state {
+            Some(State::Distributing) => row.next_transition,
+            _ => row.since,
+        }
+    }
+
+    fn is_recent(&self, end: Timestamp) -> bool {
+        let idle = TimeDelta::from_std(self.intervals.idle).unwrap_or(MIN_CANCEL_TIME);
+        self.now - end < MIN_CANCEL_TIME.max(idle * CANCEL_POLLS)
+    }
+
+    fn action(&self, offer: &LastOffer) -> ActionId {
+        ActionId::of(self.namespace, self.client, &offer.version, offer.time)
+    }
+
+    fn has_told_version(&self, session: &Session) -> bool {
+        session.version_told_at().is_some_and(|at| self.now - at < VERSION_MAX_AGE)
+    }
+
+    fn wants_attributes(&self, session: &Session, entry: Entry<'_>) -> bool {
+        let version = entry.reported.and_then(|reported| reported.version.as_ref());
+        let staged = entry.reported.and_then(|reported| reported.staged_version.as_ref());
+        let is_old = session.version_told_at().is_none_or(|at| self.now - at >= ATTRIBUTES_MAX_AGE);
+        let is_restarting = staged
+            .is_some_and(|staged| version.is_none_or(|version| !is_same_version(version, staged)));
+        version.is_none() || is_old || is_restarting
+    }
+
+    fn sleep(
+        &self,
+        session: &Session,
+        row: Option<&Row>,
+        link: Option<Link>,
+        why: Why,
+    ) -> Duration {
+        let Intervals { idle, in_progress } = self.intervals;
+        match why {
+            Why::InDoubt(_) | Why::ReportsUnwritten => {
+                return in_progress.min(Duration::from_secs(30))
+                    + self.part(Duration::from_secs(30));
+            }
+            Why::VersionWanted => return in_progress,
+            _ if link.is_some() || session.in_progress().is_some() => return in_progress,
+            _ => {}
+        }
+        let next = row.and_then(|row| row.next_transition).map(|next| next - self.now);
+        let next = next.and_then(|until| until.to_std().ok()).filter(|until| *until < idle);
+        // Without the spread, all clients of a window would poll in the second in which it opens.
+        next.map_or_else(|| self.spread(idle), |until| until + self.part(idle))
+    }
+
+    /// Returns the interval plus up to a tenth of it, so that clients do not poll in step.
+    fn spread(&self, interval: Duration) -> Duration {
+        interval + self.part(interval / 10)
+    }
+
+    /// Returns a part of the duration that is always the same for a client.
+    fn part(&self, of: Duration) -> Duration {
+        let bytes = self.namespace.bytes().chain([0]).chain(self.client.bytes());
+        of.mul_f64((fnv1a(bytes) >> 11) as f64 / (1_u64 << 53) as f64)
+    }
+}
+
+fn is_of_target(offer: &LastOffer, row: &Row) -> bool {
+    row.target.as_ref().is_some_and(|target| is_same_version(target, &offer.version))
+}
+
+/// Returns whether the client has staged, runs or has failed to install the offered version, so
+/// that there is nothing left to stop.
+fn is_settled(offer: &LastOffer, entry: Entry<'_>) -> bool {
+    let Some(reported) = entry.reported else { return false };
+    let failed = reported.last_error.as_deref().and_then(|error| error.version.as_ref());
+    let settled = [reported.version.as_ref(), reported.staged_version.as_ref(), failed];
+    settled.into_iter().flatten().any(|version| is_same_version(version, &offer.version))
+}
+
+#[cfg(test)]
+#[path = "poll_tests.rs"]
+mod tests;
