@@ -72,7 +72,7 @@ impl DeliveryFleet {
             spec: metadata.generation.unwrap_or_default(),
             observed: status.observed_generation,
         };
-        // A fleet that was deleted and created again starts its generations anew.
+        // A fleet that was deleted and created again starts its generations at 1 again.
         let before = before.filter(|before| before.metadata.uid == metadata.uid);
         let freshness = match &spec {
             Some(spec) => {

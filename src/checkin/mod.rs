@@ -9,15 +9,15 @@
 //! - [`validity`] combines a row with the policies: an offer counts, has ended, or is in doubt.
 //! - [`session`] is the memory of one client's requests. Losing it costs a repeated question, never
 //!   a second installation.
-//! - [`poll`] decides the answer to a poll, and [`told`] what the messages of a client change.
-//! - [`report`] says what a client has told, and [`queue`] when that is written.
+//! - [`poll`] decides the answer to a poll, and [`messages`] what the messages of a client change.
+//! - [`report`] defines what a client reports, and [`queue`] when a report is written.
 
 pub mod directory;
 pub mod fleet;
 pub mod lag;
+pub mod messages;
 pub mod poll;
 pub mod queue;
 pub mod report;
 pub mod session;
-pub mod told;
 pub mod validity;

@@ -78,7 +78,7 @@ pub enum Why {
     NoFleet,
     /// The client is offered its target.
     Offered,
-    /// The client is offered its target, but must first tell its version.
+    /// The client is offered its target, but must first report its version.
     VersionWanted,
     /// The client is offered its target, but there is no package of it.
     PackageMissing,
@@ -96,10 +96,10 @@ pub enum Why {
     NothingOffered,
 }
 
-/// Time for which a version that the client has told is recent enough to offer it a new action.
+/// Time for which a version that the client has reported is recent enough to offer it a new action.
 const VERSION_MAX_AGE: TimeDelta = TimeDelta::hours(1);
 /// Number of polls in which a client is asked for its version before it is offered an action
-/// without one. Agents that cannot tell a version must not be kept from upgrading.
+/// without one. Agents that cannot report a version must not be kept from upgrading.
 const MAX_VERSION_REQUESTS: u8 = 2;
 /// Time after which a client is asked for its attributes again.
 const ATTRIBUTES_MAX_AGE: TimeDelta = TimeDelta::hours(24);
@@ -167,7 +167,7 @@ impl Poll<'_> {
         if !self.is_package_ready {
             return (None, Why::PackageMissing);
         }
-        let is_known = session.in_progress() == Some(action) || self.has_told_version(session);
+        let is_known = session.in_progress() == Some(action) || self.has_recent_version(session);
         if is_known || session.version_requests() >= MAX_VERSION_REQUESTS {
             return (Some(Link::Deployment(action)), Why::Offered);
         }
@@ -185,7 +185,7 @@ impl Poll<'_> {
         (action.map(Link::Deployment), Why::RestartPending)
     }
 
-    /// Answers a client whose offer has ended. It is told to stop if it may still work on the
+    /// Answers a client whose offer has ended. It must stop if it may still work on the
     /// offer.
     fn ended(&self, session: &Session, entry: Entry<'_>, row: &Row) -> (Option<Link>, Why) {
         let stopped = row.last_offer.as_deref().and_then(|offer| {
@@ -221,14 +221,15 @@ impl Poll<'_> {
         ActionId::of(self.namespace, self.client, &offer.version, offer.time)
     }
 
-    fn has_told_version(&self, session: &Session) -> bool {
-        session.version_told_at().is_some_and(|at| self.now - at < VERSION_MAX_AGE)
+    fn has_recent_version(&self, session: &Session) -> bool {
+        session.version_reported_at().is_some_and(|at| self.now - at < VERSION_MAX_AGE)
     }
 
     fn wants_attributes(&self, session: &Session, entry: Entry<'_>) -> bool {
         let version = entry.reported.and_then(|reported| reported.version.as_ref());
         let staged = entry.reported.and_then(|reported| reported.staged_version.as_ref());
-        let is_old = session.version_told_at().is_none_or(|at| self.now - at >= ATTRIBUTES_MAX_AGE);
+        let is_old =
+            session.version_reported_at().is_none_or(|at| self.now - at >= ATTRIBUTES_MAX_AGE);
         let is_restarting = staged
             .is_some_and(|staged| version.is_none_or(|version| !is_same_version(version, staged)));
         version.is_none() || is_old || is_restarting
@@ -281,7 +282,3 @@ fn is_settled(offer: &LastOffer, entry: Entry<'_>) -> bool {
     let settled = [reported.version.as_ref(), reported.staged_version.as_ref(), failed];
     settled.into_iter().flatten().any(|version| is_same_version(version, &offer.version))
 }
-
-#[cfg(test)]
-#[path = "poll_tests.rs"]
-mod tests;

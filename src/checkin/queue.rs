@@ -104,7 +104,7 @@ impl ReportQueue {
         pending.heard_due = Some(pending.heard_due.map_or(due, |earlier| earlier.min(due)));
     }
 
-    /// Records that a change of the fleet's spec was seen, by whoever it was made.
+    /// Records that a change of the fleet's spec was seen. It may be a write of this process, of a replica or of a user.
     pub fn spec_changed(&mut self, fleet: &FleetKey, now: Timestamp) {
         if let Some(pending) = self.fleets.get_mut(fleet) {
             pending.next_write = Some(now + FLEET_INTERVAL);
@@ -295,10 +295,10 @@ mod tests {
     fn next(queue: &mut ReportQueue, now: i64) -> String {
         match queue.next(at(now)) {
             Next::Write((_, name), reports) => {
-                let told = |(client, report): (&Text, &Report)| {
+                let change = |(client, report): (&Text, &Report)| {
                     format!(" {client}={}", report.version.as_deref().unwrap_or_default())
                 };
-                format!("{name}:{}", reports.iter().map(told).collect::<String>())
+                format!("{name}:{}", reports.iter().map(change).collect::<String>())
             }
             Next::Wait(until) => format!("wait {}", (until - at(now)).num_milliseconds()),
             Next::Idle => "idle".to_owned(),
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_write_keeps_its_reports_and_what_was_told_since() {
+    fn a_failed_write_keeps_its_reports_and_what_was_reported_since() {
         let mut queue = ReportQueue::new(1000.0);
         add(&mut queue, "berlin", "a", "1.0", 0);
         add(&mut queue, "berlin", "b", "1.0", 0);

@@ -1,13 +1,13 @@
-//! Defines what a client has told and how it changes the stored facts: a report holds only the
-//! fields that it speaks of.
+//! Defines a client's report and how it changes the stored facts. A report contains only the fields
+//! that the client has sent.
 
 use crate::api::Text;
 use crate::api::fleet::{LastError, Reported};
 use crate::plan::version_text::is_same_version;
 use crate::values::Timestamp;
 
-/// What a client has told since its facts were last written. A field that is `None` says nothing,
-/// and one that is `Some(None)` says that the fact does not hold any more.
+/// What a client has reported since its facts were last written. `None` keeps a fact, and
+/// `Some(None)` removes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     /// Version that the client runs.
@@ -27,13 +27,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// Returns the report of a client that was heard of and told nothing.
+    /// Returns the report of a client that polled and reported nothing.
     #[must_use]
     pub fn seen(now: Timestamp) -> Self {
         Self { last_seen: Some(now), ..Self::default() }
     }
 
-    /// Adds what the client has told later.
+    /// Adds a later report of the same client.
     pub fn merge(&mut self, later: Self) {
         fn take<T>(into: &mut Option<T>, later: Option<T>) {
             if later.is_some() {
@@ -71,18 +71,18 @@ impl Report {
     #[must_use]
     pub fn apply(&self, stored: Option<&Reported>) -> Reported {
         let mut facts = stored.cloned().unwrap_or_default();
-        for (fact, told) in [
+        for (fact, reported) in [
             (&mut facts.computer, &self.computer),
             (&mut facts.last_user, &self.last_user),
             (&mut facts.staged_version, &self.staged_version),
         ] {
-            if let Some(told) = told {
-                fact.clone_from(told);
+            if let Some(reported) = reported {
+                fact.clone_from(reported);
             }
         }
-        for (fact, told) in [(&mut facts.version, &self.version), (&mut facts.ip, &self.ip)] {
-            if told.is_some() {
-                fact.clone_from(told);
+        for (fact, reported) in [(&mut facts.version, &self.version), (&mut facts.ip, &self.ip)] {
+            if reported.is_some() {
+                fact.clone_from(reported);
             }
         }
         // A version that runs is not staged.

@@ -1,4 +1,4 @@
-//! Remembers what one client has asked and told. The memory is lost when the process ends, and
+//! Remembers the requests of one client. The memory is lost when the process ends, and
 //! other replicas have their own, so every decision must also be safe without it.
 
 use crate::ddi::ActionId;
@@ -28,8 +28,8 @@ pub struct Session {
     /// Action that the client began to install again after it had installed it: it does not know
     /// what it did before its restart.
     reinstalled: Option<ActionId>,
-    /// When the client last told its version.
-    told_version: Option<Timestamp>,
+    /// When the client last reported its version.
+    reported_version: Option<Timestamp>,
     /// Number of consecutive polls that were answered with a request for the version instead of an
     /// offer.
     version_requests: u8,
@@ -55,9 +55,9 @@ impl Session {
         self.version_requests = self.version_requests.saturating_add(1);
     }
 
-    /// Records that the client has told its version.
-    pub fn told_version(&mut self, now: Timestamp) {
-        self.told_version = Some(now);
+    /// Records that the client has reported its version.
+    pub fn reported_version(&mut self, now: Timestamp) {
+        self.reported_version = Some(now);
         self.version_requests = 0;
     }
 
@@ -114,7 +114,7 @@ impl Session {
     /// Records that the client has answered the cancellation of an action.
     pub fn canceled(&mut self, action: ActionId) {
         self.canceled = Some(action);
-        // An agent that stops an action begins anew if the same action is offered again.
+        // An agent that stops an action starts over if the same action is offered again.
         self.installed = self.installed.filter(|(installed, _)| *installed != action);
     }
 
@@ -148,10 +148,10 @@ impl Session {
         self.reinstalled == Some(action)
     }
 
-    /// Returns when the client last told its version to this process.
+    /// Returns when the client last reported its version to this process.
     #[must_use]
-    pub fn version_told_at(&self) -> Option<Timestamp> {
-        self.told_version
+    pub fn version_reported_at(&self) -> Option<Timestamp> {
+        self.reported_version
     }
 
     /// Returns the number of consecutive polls that were answered with a request for the version.

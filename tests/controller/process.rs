@@ -268,7 +268,7 @@ fn without_a_cluster_it_says_what_to_name() {
         (vec!["--kubeconfig".to_owned(), path("gone")], "gone"),
         (
             vec!["--kubeconfig".to_owned(), path("empty")],
-            "empty: failed to determine current context",
+            "empty: no context is selected by current-context",
         ),
         (vec!["--kubeconfig".to_owned(), path("broken")], "broken: failed to parse"),
         (vec!["--context".to_owned(), "nowhere".to_owned()], "--context"),

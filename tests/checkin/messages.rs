@@ -5,8 +5,13 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
-use super::*;
-use crate::checkin::fleet::DeliveryFleet;
+use clientfleet::checkin::fleet::DeliveryFleet;
+use clientfleet::checkin::messages::{About, ClosedMeans, Message, Taken};
+use clientfleet::checkin::report::Report;
+use clientfleet::checkin::session::Session;
+use clientfleet::ddi::ActionId;
+use clientfleet::ddi::attributes::{AgentFacts, Change};
+use clientfleet::values::Timestamp;
 
 const NOON: &str = "2026-11-29T12:00:00Z";
 const OPENED: &str = "2026-11-29T11:00:00Z";
@@ -20,7 +25,7 @@ fn current() -> ActionId {
 }
 
 /// A client that runs 1.0 and is offered 2.0, in the state that the test gives it.
-struct Case {
+struct MessageCase {
     state: &'static str,
     next: Option<&'static str>,
     reported: Value,
@@ -29,7 +34,7 @@ struct Case {
     session: Session,
 }
 
-impl Default for Case {
+impl Default for MessageCase {
     fn default() -> Self {
         Self {
             state: "Distributing",
@@ -42,7 +47,7 @@ impl Default for Case {
     }
 }
 
-impl Case {
+impl MessageCase {
     fn about<T>(&mut self, ask: impl FnOnce(About<'_>, &mut Session) -> T) -> T {
         let spec = json!({"clients": [{"name": "a", "reported": self.reported}]});
         let offer = json!({"version": "2.0", "policy": "p", "generation": 1, "time": OPENED});
@@ -105,7 +110,7 @@ fn error(message: &str) -> Value {
 
 #[test]
 fn a_success_stages_the_offered_version_once() {
-    let mut case = Case::default();
+    let mut case = MessageCase::default();
     let staged = json!({"version": "1.0", "stagedVersion": "2.0"});
     assert_eq!(case.tell(current(), Message::Succeeded), (staged, Taken::Changed));
     let unchanged = json!({"version": "1.0"});
@@ -114,21 +119,21 @@ fn a_success_stages_the_offered_version_once() {
 
 #[test]
 fn a_success_of_an_agent_without_a_version_may_mean_that_it_runs() {
-    let mut case = Case { closed_means: ClosedMeans::Running, ..Case::default() };
+    let mut case = MessageCase { closed_means: ClosedMeans::Running, ..MessageCase::default() };
     let running = (json!({"version": "2.0"}), Taken::Changed);
     assert_eq!(case.tell(current(), Message::Succeeded), running);
 }
 
 #[test]
 fn a_success_after_the_restart_counts_only_if_the_package_was_fetched() {
-    let after_restart = || Case { closes_after_restart: true, ..Case::default() };
+    let after_restart = || MessageCase { closes_after_restart: true, ..MessageCase::default() };
     let unconfirmed = (json!({"version": "1.0"}), Taken::UnconfirmedSuccess);
     assert_eq!(after_restart().tell(current(), Message::Succeeded), unconfirmed);
     let mut fetched = after_restart();
     fetched.session.downloaded(current());
     let staged = json!({"version": "1.0", "stagedVersion": "2.0"});
     assert_eq!(fetched.tell(current(), Message::Succeeded), (staged, Taken::Changed));
-    let mut running = Case { reported: json!({"version": "2.0.0"}), ..after_restart() };
+    let mut running = MessageCase { reported: json!({"version": "2.0.0"}), ..after_restart() };
     let unchanged = (json!({"version": "2.0.0"}), Taken::Seen);
     assert_eq!(running.tell(current(), Message::Succeeded), unchanged);
 }
@@ -137,14 +142,17 @@ fn a_success_after_the_restart_counts_only_if_the_package_was_fetched() {
 fn a_failure_counts_while_the_offer_stands() {
     let failure = (json!({"version": "1.0", "lastError": error("disk full")}), Taken::Changed);
     let late = (json!({"version": "1.0"}), Taken::LateFailure);
-    let tell = |mut case: Case| case.tell(current(), failed());
-    assert_eq!(tell(Case::default()), failure);
-    assert_eq!(tell(Case { next: Some("2026-11-29T12:00:01Z"), ..Case::default() }), failure);
-    assert_eq!(tell(Case { next: Some(NOON), ..Case::default() }), late);
+    let tell = |mut case: MessageCase| case.tell(current(), failed());
+    assert_eq!(tell(MessageCase::default()), failure);
+    assert_eq!(
+        tell(MessageCase { next: Some("2026-11-29T12:00:01Z"), ..MessageCase::default() }),
+        failure
+    );
+    assert_eq!(tell(MessageCase { next: Some(NOON), ..MessageCase::default() }), late);
     for state in ["Held", "Waiting", "Blocked", "UpToDate", "Failed"] {
-        assert_eq!(tell(Case { state, ..Case::default() }), late, "{state}");
+        assert_eq!(tell(MessageCase { state, ..MessageCase::default() }), late, "{state}");
     }
-    let mut canceled = Case::default();
+    let mut canceled = MessageCase::default();
     canceled.session.canceled(current());
     assert_eq!(tell(canceled), late);
 }
@@ -152,7 +160,7 @@ fn a_failure_counts_while_the_offer_stands() {
 #[test]
 fn a_rollback_that_the_agent_reports_is_a_failure_and_nothing_is_staged() {
     let reported = json!({"version": "1.0", "stagedVersion": "2.0"});
-    let mut case = Case { state: "RestartRequired", reported, ..Case::default() };
+    let mut case = MessageCase { state: "RestartRequired", reported, ..MessageCase::default() };
     let failure = json!({"version": "1.0", "lastError": error("disk full")});
     assert_eq!(case.tell(current(), failed()), (failure, Taken::Changed));
 }
@@ -162,7 +170,7 @@ fn messages_about_another_action_are_signs_of_life() {
     let other = ActionId::of("clients", "a", "2.0", at("2026-11-28T11:00:00Z"));
     for message in [Message::Succeeded, failed()] {
         let seen = (json!({"version": "1.0"}), Taken::OtherAction);
-        assert_eq!(Case::default().tell(other, message), seen);
+        assert_eq!(MessageCase::default().tell(other, message), seen);
     }
 }
 
@@ -170,8 +178,8 @@ fn messages_about_another_action_are_signs_of_life() {
 fn a_complete_installation_is_staged_after_two_polls_without_a_new_attempt() {
     let installed = || Message::Proceeding { begins: false, awaits_restart: true };
     let begins = || Message::Proceeding { begins: true, awaits_restart: false };
-    let mut case = Case::default();
-    let staged = |case: &mut Case| {
+    let mut case = MessageCase::default();
+    let staged = |case: &mut MessageCase| {
         let report = case.about(|about, session| about.installed(session));
         report.map(|report| case.facts(&report))
     };
@@ -190,16 +198,20 @@ fn a_complete_installation_is_staged_after_two_polls_without_a_new_attempt() {
 #[test]
 fn the_version_that_a_client_tells_decides() {
     let reported = json!({"version": "1.0", "stagedVersion": "2.0", "lastError": error("x")});
-    let mut case = Case { reported, ..Case::default() };
+    let mut case = MessageCase { reported, ..MessageCase::default() };
     let after = json!({"version": "2.0", "lastError": error("x")});
     assert_eq!(case.attributes("2.0", None), after);
-    assert_eq!(case.session.version_told_at(), Some(at(NOON)));
+    assert_eq!(case.session.version_reported_at(), Some(at(NOON)));
 }
 
 #[test]
 fn a_restart_with_the_old_version_is_a_failure_of_the_staged_one() {
     let reported = json!({"version": "1.0", "stagedVersion": "2.0"});
-    let mut case = Case { state: "RestartRequired", reported: reported.clone(), ..Case::default() };
+    let mut case = MessageCase {
+        state: "RestartRequired",
+        reported: reported.clone(),
+        ..MessageCase::default()
+    };
     assert_eq!(case.attributes("1.0", Some("boot-1")), reported, "no earlier start is known");
     assert_eq!(case.attributes("1.0", Some("boot-1")), reported, "the agent was started again");
     assert_eq!(case.attributes("1.0", None), reported, "the agent tells no boot id");

@@ -68,7 +68,8 @@ pub enum Taken {
     OtherAction,
     /// The client has failed to install an offer that has ended.
     LateFailure,
-    /// The client reports a success without having fetched the package: only its version tells.
+    /// The client reports a success without having fetched the package: only its
+    /// version shows what it runs.
     UnconfirmedSuccess,
 }
 
@@ -109,7 +110,7 @@ impl About<'_> {
             return (seen, Taken::Seen);
         }
         // swupdate 2022.12 closes whatever action is linked when it starts, also one that it has
-        // never seen. Its version, which it reports next, tells what it runs.
+        // never seen. Its version, which it reports next, shows what it runs.
         if self.closes_after_restart && !session.has_downloaded(action) {
             return (seen, Taken::UnconfirmedSuccess);
         }
@@ -148,10 +149,10 @@ impl About<'_> {
     pub fn attributes(&self, session: &mut Session, facts: AgentFacts) -> Report {
         let AgentFacts { version, computer, user, boot_id, refused: _ } = facts;
         let has_restarted = matches!(boot_id, Change::Set(id) if session.booted(&id));
-        let (computer, last_user) = (told(computer), told(user));
+        let (computer, last_user) = (fact(computer), fact(user));
         let mut report = Report { computer, last_user, ..Report::seen(self.now) };
         let Change::Set(version) = version else { return report };
-        session.told_version(self.now);
+        session.reported_version(self.now);
         let staged = self.entry.reported.and_then(|facts| facts.staged_version.as_ref());
         if let Some(staged) = staged.filter(|staged| !is_same_version(staged, &version))
             && has_restarted
@@ -184,14 +185,10 @@ impl About<'_> {
 
 /// Returns a fact for a report: `None` if the client says nothing of it, `Some(None)` if it has
 /// removed it.
-fn told(change: Change) -> Option<Option<Text>> {
+fn fact(change: Change) -> Option<Option<Text>> {
     match change {
         Change::Keep => None,
         Change::Set(value) => Some(Some(value)),
         Change::Clear => Some(None),
     }
 }
-
-#[cfg(test)]
-#[path = "told_tests.rs"]
-mod tests;

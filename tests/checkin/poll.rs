@@ -1,13 +1,17 @@
 //! Tests the answers to polls, one row for each rule and its neighbors.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
-use super::*;
-use crate::checkin::fleet::DeliveryFleet;
-use crate::ddi::ActionId;
+use clientfleet::checkin::fleet::DeliveryFleet;
+use clientfleet::checkin::poll::{Answer, Intervals, Link, Poll, Why};
+use clientfleet::checkin::session::Session;
+use clientfleet::checkin::validity::{Doubt, Validity};
+use clientfleet::ddi::ActionId;
+use clientfleet::values::Timestamp;
 
 const NOON: &str = "2026-11-29T12:00:00Z";
 
@@ -25,7 +29,7 @@ fn action(version: &str, time: &str) -> ActionId {
 
 /// A client that runs 1.0 and is offered 2.0 since 11:00, polling at noon. Each test changes what
 /// it is about.
-struct Case {
+struct PollCase {
     row: Value,
     reported: Value,
     validity: Validity,
@@ -36,10 +40,10 @@ struct Case {
     session: Session,
 }
 
-impl Default for Case {
+impl Default for PollCase {
     fn default() -> Self {
         let mut session = Session::default();
-        session.told_version(at("2026-11-29T11:30:00Z"));
+        session.reported_version(at("2026-11-29T11:30:00Z"));
         Self {
             row: json!({
                 "name": "a", "state": "Distributing", "reason": "UpgradeOffered",
@@ -66,7 +70,7 @@ fn earlier() -> ActionId {
     action("1.5", "2026-11-20T11:00:00Z")
 }
 
-impl Case {
+impl PollCase {
     fn state(mut self, state: &str, since: &str) -> Self {
         self.row["state"] = json!(state);
         self.row["lastTransitionTime"] = json!(since);
@@ -131,11 +135,11 @@ const DOUBT: Validity = Validity::Unknown(Doubt::FleetNotPlanned);
 
 #[test]
 fn an_offer_that_counts_is_linked() {
-    Case::default().is(deployment(), Why::Offered);
-    Case::default().session(|s| s.fetched(current())).is(deployment(), Why::Offered);
-    let missing = || Case { is_package_ready: false, ..Case::default() };
+    PollCase::default().is(deployment(), Why::Offered);
+    PollCase::default().session(|s| s.fetched(current())).is(deployment(), Why::Offered);
+    let missing = || PollCase { is_package_ready: false, ..PollCase::default() };
     missing().is(None, Why::PackageMissing);
-    Case::default()
+    PollCase::default()
         .session(|s| {
             s.fetched(current());
             s.closed(current());
@@ -145,26 +149,26 @@ fn an_offer_that_counts_is_linked() {
 
 #[test]
 fn in_doubt_an_action_goes_on_and_none_begins() {
-    let doubt = || Case { validity: DOUBT, ..Case::default() };
+    let doubt = || PollCase { validity: DOUBT, ..PollCase::default() };
     doubt().is(None, Why::InDoubt(Doubt::FleetNotPlanned));
-    let fetched = |case: Case| case.session(|s| s.fetched(current()));
+    let fetched = |case: PollCase| case.session(|s| s.fetched(current()));
     fetched(doubt()).is(deployment(), Why::InDoubt(Doubt::FleetNotPlanned));
     let held = fetched(doubt()).state("Held", NOON);
     held.is(deployment(), Why::InDoubt(Doubt::FleetNotPlanned));
-    let unwritten = || Case { has_unwritten_reports: true, ..Case::default() };
+    let unwritten = || PollCase { has_unwritten_reports: true, ..PollCase::default() };
     unwritten().is(None, Why::ReportsUnwritten);
     fetched(unwritten()).is(deployment(), Why::ReportsUnwritten);
 }
 
 #[test]
 fn a_client_tells_its_version_before_a_new_action_but_is_asked_only_twice() {
-    let silent = || Case { session: Session::default(), ..Case::default() };
+    let silent = || PollCase { session: Session::default(), ..PollCase::default() };
     silent().is(None, Why::VersionWanted);
     silent().asks_attributes(true);
     silent().session(Session::asked_for_version).is(None, Why::VersionWanted);
     let twice = |s: &mut Session| (0..2).for_each(|_| s.asked_for_version());
     silent().session(twice).is(deployment(), Why::Offered);
-    let told_at = |time: &'static str| silent().session(move |s| s.told_version(at(time)));
+    let told_at = |time: &'static str| silent().session(move |s| s.reported_version(at(time)));
     told_at("2026-11-29T11:00:01Z").is(deployment(), Why::Offered);
     told_at("2026-11-29T11:00:00Z").is(None, Why::VersionWanted);
     // An action that was begun is not interrupted by the question.
@@ -173,8 +177,8 @@ fn a_client_tells_its_version_before_a_new_action_but_is_asked_only_twice() {
 
 #[test]
 fn an_ended_offer_is_canceled_for_an_hour_if_the_client_may_work_on_it() {
-    let held = |since| Case::default().state("Held", since);
-    let fetched = |case: Case| case.session(|s| s.fetched(current()));
+    let held = |since| PollCase::default().state("Held", since);
+    let fetched = |case: PollCase| case.session(|s| s.fetched(current()));
     held("2026-11-29T11:30:00Z").is(None, Why::NothingOffered);
     fetched(held("2026-11-29T11:30:00Z")).is(cancel(), Why::Stopped);
     fetched(held("2026-11-29T11:00:01Z")).is(cancel(), Why::Stopped);
@@ -189,14 +193,14 @@ fn an_ended_offer_is_canceled_for_an_hour_if_the_client_may_work_on_it() {
 
 #[test]
 fn after_a_restart_of_the_server_an_ended_offer_is_canceled_in_any_case() {
-    let restarted = Case { started: "2026-11-29T11:45:00Z", ..Case::default() };
+    let restarted = PollCase { started: "2026-11-29T11:45:00Z", ..PollCase::default() };
     restarted.state("Waiting", "2026-11-29T11:50:00Z").is(cancel(), Why::Stopped);
 }
 
 #[test]
 fn an_offer_whose_time_has_passed_is_canceled_although_the_controller_is_late() {
     let over = || {
-        let mut case = Case { validity: Validity::Over, ..Case::default() };
+        let mut case = PollCase { validity: Validity::Over, ..PollCase::default() };
         case.row["nextTransitionTime"] = json!("2026-11-29T11:59:59Z");
         case
     };
@@ -207,7 +211,7 @@ fn an_offer_whose_time_has_passed_is_canceled_although_the_controller_is_late() 
 #[test]
 fn what_is_installed_runs_or_has_failed_is_not_canceled() {
     let ended = |reported: Value| {
-        let case = Case { reported, ..Case::default() };
+        let case = PollCase { reported, ..PollCase::default() };
         case.state("Held", "2026-11-29T11:30:00Z").session(|s| s.fetched(current()))
     };
     ended(json!({"version": "1.0", "stagedVersion": "2.0"})).is(None, Why::NothingOffered);
@@ -218,9 +222,9 @@ fn what_is_installed_runs_or_has_failed_is_not_canceled() {
 
 #[test]
 fn an_action_for_an_earlier_target_is_canceled_before_the_next_begins() {
-    let changed = Case::default().session(|s| s.fetched(earlier()));
+    let changed = PollCase::default().session(|s| s.fetched(earlier()));
     changed.is(Some(Link::Cancel(earlier())), Why::Stopped);
-    let stopped = Case::default().session(|s| {
+    let stopped = PollCase::default().session(|s| {
         s.fetched(earlier());
         s.canceled(earlier());
     });
@@ -231,7 +235,7 @@ fn an_action_for_an_earlier_target_is_canceled_before_the_next_begins() {
 fn a_staged_target_stays_linked_only_for_agents_that_close_after_the_restart() {
     let staged = |closes_after_restart| {
         let reported = json!({"version": "1.0", "stagedVersion": "2.0"});
-        let case = Case { reported, closes_after_restart, ..Case::default() };
+        let case = PollCase { reported, closes_after_restart, ..PollCase::default() };
         case.state("RestartRequired", "2026-11-29T11:30:00Z")
     };
     staged(true).is(deployment(), Why::RestartPending);
@@ -255,18 +259,19 @@ fn a_staged_target_stays_linked_only_for_agents_that_close_after_the_restart() {
 #[test]
 fn attributes_are_asked_for_if_they_are_missing_or_old_and_never_during_an_action() {
     let up_to_date = |reported| {
-        let case = Case { reported, ..Case::default() };
+        let case = PollCase { reported, ..PollCase::default() };
         case.state("UpToDate", "2026-11-20T00:00:00Z")
     };
     up_to_date(json!({"version": "2.0"})).asks_attributes(false);
     up_to_date(json!({})).asks_attributes(true);
     let told_at = |time: &'static str| {
         let case = up_to_date(json!({"version": "2.0"}));
-        Case { session: Session::default(), ..case }.session(move |s| s.told_version(at(time)))
+        PollCase { session: Session::default(), ..case }
+            .session(move |s| s.reported_version(at(time)))
     };
     told_at("2026-11-28T12:00:01Z").asks_attributes(false);
     told_at("2026-11-28T12:00:00Z").asks_attributes(true);
-    let working = Case { validity: DOUBT, reported: json!({}), ..Case::default() };
+    let working = PollCase { validity: DOUBT, reported: json!({}), ..PollCase::default() };
     working.session(|s| s.fetched(current())).asks_attributes(false);
 }
 
@@ -293,12 +298,12 @@ fn a_client_of_no_fleet_is_asked_for_its_attributes_and_polls_hourly() {
 
 #[test]
 fn clients_poll_often_during_an_action_and_spread_over_the_beginning_of_a_window() {
-    let seconds = |case: Case| case.answer().sleep.as_secs();
-    assert_eq!(seconds(Case::default()), 60);
-    let doubt = seconds(Case { validity: DOUBT, ..Case::default() });
+    let seconds = |case: PollCase| case.answer().sleep.as_secs();
+    assert_eq!(seconds(PollCase::default()), 60);
+    let doubt = seconds(PollCase { validity: DOUBT, ..PollCase::default() });
     assert!((30..60).contains(&doubt), "{doubt}");
     let waiting = |next: Option<&str>| {
-        let mut case = Case::default().state("Waiting", "2026-11-20T00:00:00Z");
+        let mut case = PollCase::default().state("Waiting", "2026-11-20T00:00:00Z");
         case.row["nextTransitionTime"] = json!(next);
         seconds(case)
     };
