@@ -190,6 +190,12 @@ fn what_is_no_row_stops_the_import() {
         ("a client after all", &["--skip-footer", "0"], "Name,Version\nWS1,1.2\nTotal,1.2\n"),
         ("titles in another order", &[], "Name,Version\nWS1,1.2\nVersion,Name\n1.2,WS2\n"),
         ("another header", &["--skip-invalid"], "Name,Version\nWS1,1.2\nName,Site\nWS2,berlin\n"),
+        (
+            "a header of other titles",
+            &[],
+            "Name,Host,Version\nD1,WS1,1.2\nSerial,IP,Version\nD2,::1,1.2\n",
+        ),
+        ("another header in other letters", &[], "Name,Version\nWS1,1.2\nNAME,Site\nWS2,berlin\n"),
         ("short rows", &[], "Name,Version,Site\nWS1,1.2\n"),
         ("a formula", &[], "Name,Version\n=HYPERLINK(A1),1.2\n"),
         ("a header's line that there is not", &["--header-line", "9"], "Name\nWS1\n"),
@@ -199,6 +205,12 @@ fn what_is_no_row_stops_the_import() {
         text += &format!("# {about}\n{}\n", transcript(options, export.as_bytes()));
     }
     insta::assert_snapshot!("no_row", text);
+}
+
+#[test]
+fn clients_may_be_named_like_titles() {
+    let export = "Name,Computer,User,Version\nHost,Machine,user,1.2\n";
+    assert_eq!(clients(&[], export.as_bytes()), ["Host 1.2 -"]);
 }
 
 #[test]

@@ -193,6 +193,22 @@ fn a_moved_client_keeps_what_is_known_of_it() {
 }
 
 #[test]
+fn a_time_ahead_of_the_clock_keeps_no_report_of_the_old_fleet() {
+    let ns = "import-move-ahead";
+    with_server(ns);
+    applied("york", ns, &[], &export(&["A"]));
+    let ahead = json!([{"op": "replace", "path": "/spec/clients/0/reported",
+        "value": {"version": "1.0", "lastSeen": "2099-01-01T00:00:00Z"}}])
+    .to_string();
+    let patch = ["patch", "clientfleet", "york-001", "-n", ns, "--type=json", "-p", &ahead];
+    plane().kubectl_ok(&[&patch[..], &["--field-manager=check-in"]].concat(), "").unwrap();
+    let told = applied("berlin", ns, &["--move"], &export(&["A"]));
+    assert!(!told.contains("older"), "{told}");
+    let reported = &fleets(ns)["berlin-001"]["spec"]["clients"][0]["reported"];
+    assert_eq!(*reported, json!({"version": "3.58", "lastSeen": "2026-11-24T10:00:00Z"}));
+}
+
+#[test]
 fn names_that_differ_in_case_from_those_in_the_cluster_are_told() {
     let ns = "import-case";
     with_server(ns);

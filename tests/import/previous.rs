@@ -212,3 +212,18 @@ fn clients_of_other_fleets_in_the_files_are_moved() {
     }
     insta::assert_snapshot!("moved_in_files", text);
 }
+
+#[test]
+fn an_import_is_renamed_in_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let printed = String::from_utf8(import(folder, &export(1..3), &[]).stdout).expect("text");
+    let printed = printed.replace("emea", "apac");
+    std::fs::write(folder.join("apac.yaml"), printed).expect("it is written");
+    let mut text = String::new();
+    for options in [&["--previous", "apac.yaml"][..], &["--previous", "apac.yaml", "--move"]] {
+        let said = transcript(folder, &export(1..3), options);
+        text += &format!("# {}\n{said}\n", options.join(" "));
+    }
+    insta::assert_snapshot!("renamed_in_files", text);
+}

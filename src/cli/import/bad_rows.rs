@@ -1,10 +1,9 @@
 //! Formats the problems in the rows of an export: one message for all rows with the same problem.
 
+use super::messages::MAX_PRINTED_PROBLEMS;
 use super::rows::{Bad, Inventory};
 use crate::cli::terminal::table::printable;
 
-/// Maximum number of different problems to print.
-const MAX_PRINTED_PROBLEMS: usize = 50;
 /// Maximum number of lines to print for one problem.
 const MAX_LINES: usize = 10;
 const MAX_CELL_CHARS: usize = 60;
@@ -71,14 +70,19 @@ fn causes(bad: &[Bad]) -> Vec<Cause<'_>> {
     causes
 }
 
-/// Returns a reason without its numbers, such as those of other lines, which differ from row to row.
-/// Numbers in quotation marks are part of an option's value, and stay.
+/// Returns a reason without its numbers, such as those of other lines, and without escaped
+/// characters, which differ from row to row. Numbers in quotation marks are part of an option's value, and stay.
 fn without_details(reason: &str) -> String {
     let parts = reason.split('\'').enumerate().map(|(index, part)| {
-        let mut text = part.to_owned();
-        if index % 2 == 0 {
-            text.retain(|c| !c.is_ascii_digit());
+        if index % 2 == 1 {
+            return part.to_owned();
         }
+        let mut pieces = part.split("\\u{");
+        let mut text = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            text += piece.split_once('}').map_or(piece, |(_, rest)| rest);
+        }
+        text.retain(|c| !c.is_ascii_digit());
         text
     });
     parts.collect::<Vec<_>>().join("'")

@@ -8,7 +8,8 @@ use std::io::Read;
 use csv::{ReaderBuilder, StringRecord};
 
 use super::cell_guards;
-use super::fields::plain;
+use super::columns::ColumnMap;
+use super::fields::{self, Field, plain};
 use super::layout::{self, HeaderSearch, SkippedLines, TableStart};
 use super::text::line_ends;
 use crate::cli::terminal::table::printable;
@@ -62,19 +63,29 @@ impl CsvTable {
         })
     }
 
-    /// Returns an error if a row has the title of the name column as its name. Such a row is the
-    /// header of an export with other columns, and the rows below it would be misread.
-    pub fn check_names(&self, column: usize) -> Result<(), String> {
-        let title = self.header.get(column).map_or("", String::as_str);
-        match self.records.iter().find(|record| record.cell(column) == title) {
-            None => Ok(()),
-            Some(record) => Err(format!(
-                "line {}: `{}` is the title of the column, so the row looks like the header of \
-                 another export: import each export by itself",
+    /// Returns an error if a row looks like the header of an export with other columns, because the
+    /// rows below it would be misread: its name is the title of the column, or its cells are titles
+    /// of other columns where no client has a title.
+    pub fn check_names(&self, columns: &ColumnMap) -> Result<(), String> {
+        let column = columns.column(Field::Name).unwrap_or_default();
+        let own = plain(self.header.get(column).map_or("", String::as_str));
+        // A client can be named `Host`, but it has no version `Version`.
+        let never = [Field::Ip, Field::Version, Field::LastSeen, Field::TimeZone];
+        let never: Vec<usize> = never.iter().filter_map(|field| columns.column(*field)).collect();
+        let is_header = |record: &&Record| {
+            let name = plain(record.cell(column));
+            let is_own = !own.is_empty() && name == own;
+            let is_title = |column: &usize| fields::is_title(record.cell(*column));
+            is_own || is_title(&column) && never.iter().any(is_title)
+        };
+        self.records.iter().find(is_header).map_or(Ok(()), |record| {
+            Err(format!(
+                "line {}: `{}` is the title of a column, so the row looks like the header of another \
+                 export: import each export by itself",
                 record.line,
-                printable(title)
-            )),
-        }
+                printable(record.cell(column))
+            ))
+        })
     }
 }
 

@@ -175,6 +175,8 @@ pub(super) struct Printed {
     pub fleets: BTreeMap<u32, ExistingFleet>,
     /// Fleets in the import's namespace that do not have the import's label, by name.
     pub others: BTreeMap<String, Value>,
+    /// Error message to print if the import finds neither its fleets nor its clients in the files.
+    unrelated: Option<String>,
 }
 
 impl Printed {
@@ -203,11 +205,16 @@ impl Printed {
         if !findings.problems.is_empty() {
             return Err(Failure { messages: findings.problems, code: WRONG_INPUT });
         }
-        if !found {
-            return Err(Failure::new(no_fleet(prefix, namespace, &elsewhere)));
-        }
+        printed.unrelated = (!found).then(|| no_fleet(prefix, namespace, &elsewhere));
         printed.fleets = standings.finish().map_err(refused)?;
         Ok(printed)
+    }
+
+    /// Returns an error if the files hold no fleet of the import, and no other fleet from which its
+    /// clients can move.
+    pub(crate) fn check_related(&self, is_client_elsewhere: bool) -> Result<(), Failure> {
+        let unrelated = self.unrelated.as_ref().filter(|_| !is_client_elsewhere);
+        unrelated.map_or(Ok(()), |message| Err(Failure::new(message.clone())))
     }
 
     /// Returns an error if a fleet that the import would create exists in the files but does not

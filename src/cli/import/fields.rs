@@ -171,6 +171,12 @@ impl Field {
     }
 }
 
+/// Returns whether inventory tools use a text as the title of a column.
+pub(super) fn is_title(text: &str) -> bool {
+    let text = plain(text);
+    FIELDS.iter().any(|(.., titles)| titles.contains(&text.as_str()))
+}
+
 /// Normalizes a title for comparison: lower case, letters and digits only.
 pub(super) fn plain(title: &str) -> String {
     title.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()

@@ -219,6 +219,18 @@ fn older(text: &mut String, outcome: &ImportOutcome) {
     left(&outcome.older, &format!("is {than}"), &format!("are {than}"));
     let known = "no lastSeen, although one is known";
     left(&outcome.undated, &format!("has {known}"), &format!("have {known}"));
+    let moved = &outcome.older_than_moved;
+    if !moved.is_empty() {
+        let rows = match moved.len() {
+            1 => "1 row is".to_owned(),
+            number => format!("{number} rows are"),
+        };
+        *text += &format!(
+            "warning: {rows} older than what the old fleet knows (lastSeen), or without a lastSeen: \
+             what the old fleet knows moves along: {}; --allow-older takes the export's\n",
+            names(moved, MAX_NAMES)
+        );
+    }
     let missing = &outcome.missing_in_older;
     if !missing.is_empty() {
         let stay = of(missing.len(), "is not in it, but stays", "are not in it, but stay");
@@ -349,8 +361,12 @@ fn of_clients(outcome: &ImportOutcome) -> String {
         1 => ", 1 older left as it is".to_owned(),
         older => format!(", {older} older left as they are"),
     };
+    let moved = match outcome.moved {
+        0 => String::new(),
+        moved => format!(" {moved} moved,"),
+    };
     format!(
-        "{} new, {} changed, {} unchanged, {} gone{older}",
+        "{} new,{moved} {} changed, {} unchanged, {} gone{older}",
         clients(outcome.new),
         outcome.changed,
         outcome.unchanged,

@@ -44,7 +44,6 @@ use std::collections::BTreeMap;
 use self::applying::Write;
 pub(crate) use self::arguments::ImportArgs;
 use self::arguments::ImportFormat;
-use self::columns::Field;
 use self::elsewhere::Search;
 use self::existing::Printed;
 use self::existing_fleet::{ExistingFleet, WrittenBy};
@@ -140,7 +139,7 @@ fn inventory(
         code: WRONG_INPUT,
     })?;
     remarks.extend(arguments.preset.map(|preset| preset.remark(&sheet.header, &columns)));
-    sheet.check_names(columns.column(Field::Name).unwrap_or_default()).map_err(wrong)?;
+    sheet.check_names(&columns).map_err(wrong)?;
     arguments.check_labels(&columns.labels)?;
     arguments.check_drops(&facts::provided(&columns))?;
     messages::unused(remarks, &columns.unused);
@@ -162,12 +161,14 @@ fn decide(
     moves: &MovedClients,
     wish: &ImportOptions,
 ) -> Result<ImportOutcome, Failure> {
+    let older = moves.older_rows(inventory, wish);
     let export = Export {
-        clients: &moves.with_newer_reports(inventory, wish.allow_older),
+        clients: &moves.with_newer_reports(inventory, &older),
         provided: &inventory.given,
         bad_names: &inventory.bad_names,
         is_in_doubt: inventory.unidentified > 0,
         moved: &moves.before,
+        older_than_moved: &older,
     };
     outcome::decide(&export, standings, wish)
         .map_err(|refusals| messages::refused(&refusals, wish.max_removals))
@@ -186,9 +187,10 @@ fn locally(
         Printed::read(&arguments.previous, wish.namespace.as_deref(), &wish.prefix)?
     };
     let elsewhere = Search::new(inventory, None).in_files(printed.others.values());
+    printed.check_related(!elsewhere.entries.is_empty())?;
     let file = messages::file(&arguments.file);
     identity_messages::known(remarks, &file, inventory, &printed.fleets, &elsewhere);
-    let moves = moving::decide(elsewhere, &printed.fleets, arguments.moves, remarks)?;
+    let moves = moving::decide(elsewhere, &printed.fleets, arguments.moves, wish.now, remarks)?;
     let outcome = decide(inventory, &printed.fleets, &moves, wish)?;
     printed.no_strangers(&wish.prefix, &created(&outcome))?;
     Ok((outcome, moves))
@@ -208,7 +210,7 @@ async fn in_cluster(
     let elsewhere = search.in_cluster(cluster, namespace, &wish.prefix).await?;
     let file = messages::file(&arguments.file);
     identity_messages::known(remarks, &file, inventory, &standings, &elsewhere);
-    let moves = moving::decide(elsewhere, &standings, arguments.moves, remarks)?;
+    let moves = moving::decide(elsewhere, &standings, arguments.moves, wish.now, remarks)?;
     let outcome = decide(inventory, &standings, &moves, wish)?;
     let created = created(&outcome);
     existing::no_strangers_in_cluster(cluster, namespace, &wish.prefix, &created).await?;

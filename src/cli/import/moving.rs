@@ -4,19 +4,20 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use chrono::DateTime;
-
 use super::columns::Field;
 use super::elsewhere::{Elsewhere, EntryElsewhere};
 use super::existing_fleet::{ExistingFleet, MANAGER};
 use super::facts::Fact;
 use super::manifest::{Manifest, Metadata};
 use super::messages::{MAX_NAMES, MAX_PRINTED_PROBLEMS, clients, names};
+use super::older::last_seen;
+use super::outcome::ImportOptions;
 use super::rows::Inventory;
 use crate::api::Text;
 use crate::api::fleet::{Client, LastError, Reported};
 use crate::cli::terminal::table::printable;
 use crate::cli::{FAILURE, Failure};
+use crate::values::Timestamp;
 
 /// The clients that an import takes along from other fleets.
 #[derive(Debug, Default)]
@@ -40,6 +41,7 @@ pub(super) fn decide(
     elsewhere: Elsewhere,
     standings: &BTreeMap<u32, ExistingFleet>,
     takes_along: bool,
+    now: Timestamp,
     remarks: &mut String,
 ) -> Result<MovedClients, Failure> {
     let housed: HashSet<&Text> = standings.values().flat_map(|fleet| fleet.holds.keys()).collect();
@@ -51,7 +53,7 @@ pub(super) fn decide(
         for entry in entries {
             let is_movable = entry.keepers.is_none();
             if takes_along && is_movable {
-                moves.add(&client, entry);
+                moves.add(&client, entry, now);
             } else if is_housed {
                 doubled.add(&client, entry);
             } else {
@@ -71,32 +73,40 @@ pub(super) fn decide(
 }
 
 impl MovedClients {
-    fn add(&mut self, client: &Text, entry: EntryElsewhere) {
+    fn add(&mut self, client: &Text, entry: EntryElsewhere, now: Timestamp) {
         self.leaving.entry(entry.fleet).or_default().push(client.clone());
-        let is_later = |known: &Client| seen(&entry.client) > seen(known);
+        let is_later = |known: &Client| last_seen(&entry.client, now) > last_seen(known, now);
         if self.before.get(client).is_none_or(is_later) {
             self.before.insert(client.clone(), entry.client);
         }
     }
 
-    /// Returns the clients of the export with the newer facts of other fleets: if a fleet has seen a
-    /// client later than the export, the client keeps its report as far as the export has columns.
-    /// With `allow_older`, the export counts.
+    /// Returns the clients that another fleet has seen later than the export. With `--allow-older`,
+    /// or if no column gives `lastSeen`, there are none.
+    pub fn older_rows(&self, inventory: &Inventory, wish: &ImportOptions) -> BTreeSet<Text> {
+        let is_dated = inventory.given.contains(&Fact::Field(Field::LastSeen));
+        let is_older = |(name, before): &(&Text, &Client)| {
+            let row = inventory.clients.get(*name);
+            row.is_some_and(|row| last_seen(before, wish.now) > last_seen(row, wish.now))
+        };
+        let moved = self.before.iter().filter(|_| is_dated && !wish.allow_older);
+        moved.filter(is_older).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Returns the clients of the export. The clients in `older` keep their report as far as the
+    /// export has columns.
     pub fn with_newer_reports<'a>(
         &self,
         inventory: &'a Inventory,
-        allow_older: bool,
+        older: &BTreeSet<Text>,
     ) -> Cow<'a, BTreeMap<Text, Client>> {
-        let provided = &inventory.given;
-        let is_dated = provided.contains(&Fact::Field(Field::LastSeen));
-        if self.before.is_empty() || allow_older || !is_dated {
+        if older.is_empty() {
             return Cow::Borrowed(&inventory.clients);
         }
         let mut clients = inventory.clients.clone();
-        for (name, before) in &self.before {
-            let Some(client) = clients.get_mut(name) else { continue };
-            if seen(before) > seen(client) {
-                keep_report(client, before.reported.as_ref(), provided);
+        for name in older {
+            if let (Some(client), Some(before)) = (clients.get_mut(name), self.before.get(name)) {
+                keep_report(client, before.reported.as_ref(), &inventory.given);
             }
         }
         Cow::Owned(clients)
@@ -205,11 +215,6 @@ fn keep_report(client: &mut Client, before: Option<&Reported>, provided: &BTreeS
     }
     reported.last_error = (error != LastError::default()).then(|| Box::new(error));
     client.reported = (reported != Reported::default()).then_some(reported);
-}
-
-fn seen(client: &Client) -> Option<DateTime<chrono::FixedOffset>> {
-    let text = client.reported.as_ref()?.last_seen.as_deref()?;
-    DateTime::parse_from_rfc3339(text).ok()
 }
 
 /// Clients, and the fleets that list them.

@@ -33,11 +33,13 @@ impl OlderRows<'_> {
 }
 
 /// Finds the clients whose rows are older than their known facts. Without a column for `lastSeen`,
-/// the export says nothing about its age, and counts as current.
+/// the export says nothing about its age, and counts as current. `older_elsewhere` are the clients
+/// whose rows are older than the facts in fleets of other imports.
 pub(super) fn older_rows<'a>(
     clients: &BTreeMap<Text, Client>,
     provided: &BTreeSet<Fact>,
     fleets: &'a BTreeMap<u32, ExistingFleet>,
+    older_elsewhere: &BTreeSet<Text>,
     now: Timestamp,
 ) -> OlderRows<'a> {
     let mut rows = OlderRows::default();
@@ -47,23 +49,29 @@ pub(super) fn older_rows<'a>(
     let mut is_any_newer = false;
     for (name, known) in fleets.values().flat_map(|fleet| &fleet.last_seen) {
         let Some(row) = clients.get(name) else { continue };
-        // A time that lies ahead of the clock is an error. It must not keep all later rows out.
-        if *known - now > MAX_AHEAD {
+        if !is_plausible(*known, now) {
             continue;
         }
-        match last_seen(row) {
+        match last_seen(row, now) {
             None => drop(rows.undated.insert(name)),
             Some(seen) if seen < *known => drop(rows.older.insert(name)),
-            Some(seen) => is_any_newer |= seen > *known,
+            Some(seen) => is_any_newer |= seen > *known && !older_elsewhere.contains(name),
         }
     }
-    rows.is_whole_export = !rows.older.is_empty() && !is_any_newer;
+    let is_any_older = !(rows.older.is_empty() && older_elsewhere.is_empty());
+    rows.is_whole_export = is_any_older && !is_any_newer;
     rows
 }
 
-fn last_seen(client: &Client) -> Option<Timestamp> {
+/// Returns when a client was last seen. A time that lies more than a day ahead is an error, and must
+/// not keep all later rows out.
+pub(super) fn last_seen(client: &Client, now: Timestamp) -> Option<Timestamp> {
     let text = client.reported.as_ref()?.last_seen.as_ref()?;
-    read_last_seen(text)
+    read_last_seen(text).filter(|seen| is_plausible(*seen, now))
+}
+
+fn is_plausible(seen: Timestamp, now: Timestamp) -> bool {
+    seen - now <= MAX_AHEAD
 }
 
 /// Parses a `lastSeen`, in whole seconds, as the planner does.
@@ -101,8 +109,9 @@ mod tests {
         let provided = BTreeSet::from([Fact::Field(Field::LastSeen)]);
         let fleets = fleet(known);
         let now = NOW.parse().expect("an instant");
-        let older = older_rows(&clients, &provided, &fleets, now);
-        let none = older_rows(&clients, &BTreeSet::new(), &fleets, now);
+        let elsewhere = BTreeSet::new();
+        let older = older_rows(&clients, &provided, &fleets, &elsewhere, now);
+        let none = older_rows(&clients, &BTreeSet::new(), &fleets, &elsewhere, now);
         assert!(none.older.is_empty() && none.undated.is_empty() && !none.is_whole_export);
         let names = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(" ");
         let text = format!("{}, undated {}", names(older.older), names(older.undated));
@@ -133,5 +142,22 @@ mod tests {
         rows[1].1 = Some("2026-11-20T12:00:01Z");
         assert_eq!(found(&known, &rows), ("A C, undated D".to_owned(), false));
         assert_eq!(found(&known, &rows[3..4]), (", undated D".to_owned(), false));
+    }
+
+    #[test]
+    fn a_report_from_another_fleet_makes_no_row_newer() {
+        let row = |seen: &str| {
+            let reported = Reported { last_seen: Some(seen.into()), ..Reported::default() };
+            Client { reported: Some(reported), ..Client::default() }
+        };
+        let clients = BTreeMap::from([("A".into(), row("2026-11-21T12:00:00Z"))]);
+        let provided = BTreeSet::from([Fact::Field(Field::LastSeen)]);
+        let fleets = fleet(&[("A", "2026-11-20T12:00:00Z")]);
+        let now = NOW.parse().expect("an instant");
+        let is_older = |elsewhere: &[&str]| {
+            let elsewhere = elsewhere.iter().map(Text::from).collect();
+            older_rows(&clients, &provided, &fleets, &elsewhere, now).is_whole_export
+        };
+        assert!(!is_older(&[]) && is_older(&["A"]));
     }
 }

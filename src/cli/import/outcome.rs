@@ -101,12 +101,16 @@ pub(super) struct ImportOutcome {
     pub fleets: Vec<ImportedFleet>,
     /// Number of clients that earlier imports did not list.
     pub new: usize,
+    /// Number of clients that come from fleets of other imports.
+    pub moved: usize,
     /// Number of clients whose row changes something of what earlier imports wrote.
     pub changed: usize,
     /// Number of clients whose row changes nothing.
     pub unchanged: usize,
     /// Clients that stay unchanged because their row is older than the known facts.
     pub older: Vec<Text>,
+    /// Clients that keep the report of their old fleet, because their row is older.
+    pub older_than_moved: Vec<Text>,
     /// Clients that stay unchanged because their row has no `lastSeen` although one is known.
     pub undated: Vec<Text>,
     /// Clients that are missing from the export but stay in their fleet, because the export as a
@@ -154,6 +158,8 @@ pub(super) struct Export<'a> {
     pub is_in_doubt: bool,
     /// Clients that other fleets of the namespace list now, as they list them.
     pub moved: &'a BTreeMap<Text, Client>,
+    /// Clients of `moved` that keep the report of their old fleet, because their row is older.
+    pub older_than_moved: &'a BTreeSet<Text>,
 }
 
 /// Decides the content of every fleet.
@@ -169,7 +175,8 @@ pub(super) fn decide(
     let older = if wish.allow_older {
         OlderRows::default()
     } else {
-        older_rows(export.clients, export.provided, standings, wish.now)
+        let elsewhere = export.older_than_moved;
+        older_rows(export.clients, export.provided, standings, elsewhere, wish.now)
     };
     let mut shards = Shards { older, ..Shards::default() };
     for (number, standing) in standings {
@@ -189,7 +196,7 @@ pub(super) fn decide(
         let clients = shards.clients.entry(number).or_default();
         clients.extend(names.iter().filter_map(|name| export.clients.get(*name)).cloned());
     }
-    // A moved client is not new: its remark counts it.
+    // A moved client is not new.
     shards.new = shards.new.saturating_sub(moved);
     let fleets = std::mem::take(&mut shards.clients).into_iter().map(|(number, clients)| {
         let is_empty = shards.occupied.get(&number).is_none_or(|occupied| *occupied == 0);
@@ -199,9 +206,11 @@ pub(super) fn decide(
     Ok(ImportOutcome {
         fleets,
         new: shards.new,
+        moved,
         changed: shards.changed,
         unchanged: shards.unchanged,
         older: shards.older.older.into_iter().map(Text::from).collect(),
+        older_than_moved: export.older_than_moved.iter().cloned().collect(),
         undated: shards.older.undated.into_iter().map(Text::from).collect(),
         missing_in_older: sorted(&shards.missing_in_older),
         unversioned: sorted(&shards.losses.unversioned),

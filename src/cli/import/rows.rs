@@ -323,7 +323,7 @@ impl Rows<'_> {
 
     fn bad(&self, record: &Record, column: usize, reason: String) -> Bad {
         let title = self.sheet.header.get(column).cloned().unwrap_or_default();
-        Bad { line: record.line, cell: Some((title, record.cell(column).to_owned())), reason }
+        Bad { line: record.line, cell: Some((title, self.cell(record, column).to_owned())), reason }
     }
 
     fn name_column(&self) -> usize {

@@ -1,7 +1,7 @@
 //! Parses the times in an export as instants. A time that is not RFC 3339 is parsed only with the
 //! format and the time zone that the user specifies, never by guessing.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 
 use super::time_format::{CellTime, TimeFormat, fitting_number};
 use crate::cli::terminal::times::exact;
@@ -34,7 +34,8 @@ pub(super) struct Times {
 
 impl Times {
     /// Parses the time in a cell, and returns it as RFC 3339 text, or `None` if the cell stands for
-    /// no time, such as `never`. Text that is already RFC 3339 is returned unchanged.
+    /// no time, such as `never`. Text that is already RFC 3339 is returned unchanged, if every reader
+    /// accepts it.
     ///
     /// # Errors
     ///
@@ -49,7 +50,12 @@ impl Times {
                 return Ok(None);
             }
             self.judge(cell, instant.to_utc(), "is")?;
-            return Ok(Some(cell.to_owned()));
+            let text = if is_plain_rfc3339(cell) {
+                cell.to_owned()
+            } else {
+                whole_seconds(instant.to_utc())
+            };
+            return Ok(Some(text));
         }
         let Some(format) = &self.format else { return Err(self.without_format(cell)) };
         let time = format.parse(cell).ok_or_else(|| self.in_other_format(cell, format))?;
@@ -80,7 +86,7 @@ impl Times {
             }
         };
         self.judge(cell, instant, &format!("would be {},", exact(instant)))?;
-        Ok(Some(exact(instant)))
+        Ok(Some(whole_seconds(instant)))
     }
 
     /// Returns an error if the cells show that the day and the month are in the other order than
@@ -182,6 +188,18 @@ impl Times {
     }
 }
 
+/// Formats an instant as in the API. A leap second becomes the second before it.
+fn whole_seconds(instant: Timestamp) -> String {
+    exact(instant.with_nanosecond(0).unwrap_or(instant))
+}
+
+/// Returns whether RFC 3339 text is in the form that every reader accepts. chrono also accepts a
+/// blank or a small letter in place of `T`, a minus sign that is not ASCII, and leap seconds.
+fn is_plain_rfc3339(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_digit() || b"-T:.Z+".contains(&byte);
+    text.bytes().all(is_allowed) && text.get(10..11) == Some("T") && text.get(17..19) != Some("60")
+}
+
 /// Returns whether a cell stands for no time: a word such as `never`, or a time of which all digits
 /// are zero, such as `0000-00-00 00:00:00` from MySQL.
 fn is_no_time(cell: &str) -> bool {
@@ -238,6 +256,20 @@ mod tests {
             assert_eq!(read(&at_noon(), cell), cell);
             assert_eq!(read(&times("%d.%m.%Y", "UTC"), cell), cell);
         }
+    }
+
+    #[test]
+    fn rfc_3339_that_some_readers_refuse_is_written_anew() {
+        for (cell, wanted) in [
+            ("2026-11-22 08:15:00Z", "2026-11-22T08:15:00Z"),
+            ("2026-11-22t08:15:00z", "2026-11-22T08:15:00Z"),
+            ("2026-11-22T08:15:00\u{2212}01:00", "2026-11-22T09:15:00Z"),
+            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(read(&at_noon(), cell), wanted);
+        }
+        let leap = times("%Y-%m-%d %H:%M:%S", "UTC");
+        assert_eq!(read(&leap, "2016-12-31 23:59:60"), "2016-12-31T23:59:59Z");
     }
 
     #[test]
