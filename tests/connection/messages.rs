@@ -85,3 +85,16 @@ fn options_may_stand_before_the_command() {
     let answers = lines.iter().map(|line| answer(&setting, line));
     insta::assert_snapshot!(setting.shown(&answers.collect::<String>()));
 }
+
+#[test]
+fn a_wrong_token_is_not_quoted() {
+    let setting = Setting::create();
+    for token in ["secret secret", "secret\n", "secr\u{e9}t-secret"] {
+        let row = Row { name: "token", environment: &[], files: &[KUBECONFIG], options: &[] };
+        let program = Path::new(env!("CARGO_BIN_EXE_clientfleet"));
+        let output = setting.run(program, &["clients", "--token", token], &row);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(errors.contains("--token") && !errors.contains("secret"), "{errors}");
+    }
+}

@@ -20,6 +20,11 @@ users:
 - {name: file, user: {tokenFile: token}}
 - {name: token-and-file, user: {token: secret, tokenFile: token}}
 - {name: missing-file, user: {tokenFile: missing}}
+- {name: empty-file, user: {tokenFile: empty}}
+- {name: token-and-missing-file, user: {token: secret, tokenFile: missing}}
+- {name: token-and-empty-file, user: {token: secret, tokenFile: empty}}
+- {name: two-lines, user: {token: "secret\n"}}
+- {name: gcp, user: {auth-provider: {name: gcp, config: {access-token: secret}}}}
 - {name: password, user: {username: jane, password: pw}}
 - {name: certificate, user: {client-certificate-data: <certificate>, client-key-data: <key>}}
 - {name: certificate-files, user: {client-certificate: client.crt, client-key: client.key, token: ""}}
@@ -33,6 +38,8 @@ users:
   user: {exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, provideClusterInfo: true, command: ./echo-plugin}}
 - name: certificate-plugin
   user: {exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: cat, args: [credential.json]}}
+- name: null-plugin
+  user: {exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: cat, args: [nulls.json]}}
 - name: token-and-plugin
   user: {token: secret, exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: "false"}}
 contexts:
@@ -42,6 +49,11 @@ current-context: x
 "#,
     ),
     ("token", "from-file\n"),
+    ("empty", "\n"),
+    (
+        "nulls.json",
+        r#"{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"of-plugin","clientCertificateData":null,"clientKeyData":null,"expirationTimestamp":null}}"#,
+    ),
     (
         "credential.json",
         r#"{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"clientCertificateData":"<certificate-json>","clientKeyData":"<key-json>"}}"#,
@@ -107,6 +119,11 @@ fn credentials() {
         ["--user=file"];
         ["--user=token-and-file"];
         ["--user=missing-file"];
+        ["--user=empty-file"];
+        ["--user=token-and-missing-file"];
+        ["--user=token-and-empty-file"];
+        ["--user=two-lines"];
+        ["--user=gcp"];
         ["--user=password"];
         ["--user=certificate"];
         ["--user=certificate-files"];
@@ -114,6 +131,7 @@ fn credentials() {
         ["--user=old-plugin"];
         ["--user=cluster-plugin"];
         ["--user=certificate-plugin"];
+        ["--user=null-plugin"];
         ["--user=token-and-plugin"];
         ["--token=mine"];
         ["--user=plugin", "--token=mine"];

@@ -85,10 +85,11 @@ where
     S: Service<Request<Body>, Response = Response<Incoming>, Error = legacy::Error>,
 {
     async fn send(mut self, mut request: Request<Body>) -> Result<Response<LimitedBody>, BoxError> {
+        let mut token = None;
         if let Some(tokens) = &self.tokens {
             let header = tokens.header().await;
-            let header = header.map_err(|error| Error::Auth(AuthError::AuthExec(error)))?;
-            header.map(|header| request.headers_mut().insert(AUTHORIZATION, header));
+            token = header.map_err(|error| Error::Auth(AuthError::AuthExec(error)))?;
+            token.clone().map(|header| request.headers_mut().insert(AUTHORIZATION, header));
         }
         if let Some(authorization) = &self.proxy_authorization {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
@@ -106,7 +107,7 @@ where
             }
         };
         if let (StatusCode::UNAUTHORIZED, Some(tokens)) = (response.status(), &self.tokens) {
-            tokens.refuse().await;
+            tokens.refuse(token.as_ref()).await;
         }
         // A watch is answered at once, and its events may come for as long as they like.
         let limit = limit.filter(|_| !is_watch);

@@ -122,7 +122,10 @@ fn without_empty<T: Serialize + DeserializeOwned>(entry: Option<T>) -> Option<T>
 }
 
 fn first_line(error: &(dyn Error + 'static)) -> String {
-    with_causes(error).lines().next().unwrap_or_default().to_owned()
+    let text = with_causes(error);
+    let line = text.lines().next().unwrap_or_default();
+    // The parser's hint is for programmers.
+    line.trim_end_matches(", set DuplicateKeyPolicy in Options if acceptable").to_owned()
 }
 
 impl Files {
@@ -195,8 +198,8 @@ impl Files {
         }
     }
 
-    /// Returns the user of that name. As with kubectl, only a user on the command line has to
-    /// exist: without credentials a request is anonymous.
+    /// Returns the user of that name. Only a user on the command line has to exist: without
+    /// credentials a request is anonymous, where kubectl asks for a user and a password.
     fn user(&self, name: &str, is_required: bool) -> Result<AuthInfo, String> {
         let named = self.merged.auth_infos.iter().find(|entry| entry.name == name);
         match named {

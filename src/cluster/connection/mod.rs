@@ -4,6 +4,7 @@
 //! [`Connection`] is the part of the command line that selects the cluster and the user, and
 //! [`ClusterAccess`] is what it leads to.
 
+mod check;
 mod client;
 mod connector;
 mod credentials;
@@ -28,6 +29,7 @@ use kube::config::{
 };
 use kube::{Client, Config};
 
+use self::check::{check, check_server};
 use self::credentials::TokenSource;
 use self::in_cluster::SERVICE_ACCOUNT_FOLDER;
 use self::kubeconfig::{Entries, Files};
@@ -124,12 +126,10 @@ impl Connection {
         let plugin = exec.filter(|_| !has_login);
         let plugin = plugin.map(|exec| Plugin::new(exec, &cluster, &user_name)).transpose();
         let plugin = plugin.map_err(wrong)?;
-        let server = cluster.server.clone().unwrap_or_default();
+        let server = check_server(cluster.server.as_deref().unwrap_or_default()).map_err(wrong)?;
         let proxy = match (proxy_of_cluster, files) {
             (Some(url), _) => Some(Proxy::of_cluster(&url).map_err(wrong)?),
             (None, Some(_)) => {
-                let server =
-                    server.parse().map_err(|_| wrong(format!("server {server} is no URL")))?;
                 Proxy::of_environment(&server, variable).map_err(|why| no_cluster(&why))?
             }
             (None, None) => None,
@@ -144,8 +144,8 @@ impl Connection {
                 Some(TokenSource::plugin(plugin, latest))
             }
             (None, Some(file)) => {
+                let tokens = TokenSource::file(file.into(), check::token(&user));
                 user.token = None;
-                let tokens = TokenSource::file(file.into());
                 tokens.header().await.map_err(no_login)?;
                 Some(tokens)
             }
@@ -204,31 +204,6 @@ async fn kube_config(
     // The user agent identifies the program in `managedFields` and audit logs.
     config.headers.push((USER_AGENT, HeaderValue::from_static(NAME_AND_VERSION)));
     Ok(config)
-}
-
-/// Refuses combinations that kubectl refuses as well.
-fn check(cluster: &Cluster, user: &AuthInfo) -> Result<(), String> {
-    let has_authority =
-        cluster.certificate_authority.is_some() || cluster.certificate_authority_data.is_some();
-    if cluster.insecure_skip_tls_verify == Some(true) && has_authority {
-        return Err(
-            "insecure-skip-tls-verify and certificate-authority exclude each other: leave \
-                    one of them out"
-                .to_owned(),
-        );
-    }
-    let has_attributes = user.impersonate_uid.is_some()
-        || user.impersonate_groups.as_ref().is_some_and(|groups| !groups.is_empty())
-        || user.impersonate_user_extra.as_ref().is_some_and(|extra| !extra.is_empty());
-    if user.impersonate.is_none() && has_attributes {
-        return Err("there are groups, a UID or extra attributes to act with, but no user: name \
-                    the user with --as"
-            .to_owned());
-    }
-    if user.exec.is_some() && user.auth_provider.is_some() {
-        return Err("a user has exec or auth-provider, not both".to_owned());
-    }
-    Ok(())
 }
 
 /// Returns what a user without credentials keeps: as whom it acts.

@@ -2,13 +2,15 @@
 //! them, and applies them to the entries of a kubeconfig.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::ArgAction;
 use clap::builder::{NonEmptyStringValueParser, PathBufValueParser, TypedValueParser};
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, Command};
 use kube::config::{AuthInfo, Cluster};
 
 /// Which cluster, and as whom.
@@ -46,7 +48,7 @@ pub struct Connection {
     #[arg(short, long, value_name = "URL", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
     pub server: Option<String>,
     /// Log in with this bearer token
-    #[arg(long, value_name = "TOKEN", hide_short_help = true)]
+    #[arg(long, value_name = "TOKEN", value_parser = TokenParser, hide_short_help = true)]
     pub token: Option<Token>,
     /// The file with the certificates that the API server's must be signed by
     #[arg(long, value_name = "FILE", value_parser = path(), conflicts_with = "insecure_skip_tls_verify", hide_short_help = true)]
@@ -85,8 +87,28 @@ impl FromStr for Token {
         match text {
             "" => Err("a token is not empty"),
             text if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(Self(text.to_owned())),
-            _ => Err("a token has no spaces and no control characters"),
+            _ => Err("a token has only ASCII characters, without spaces and control characters"),
         }
+    }
+}
+
+/// Parses a token. Unlike those of clap's own parsers, the errors do not quote the value.
+#[derive(Clone)]
+struct TokenParser;
+
+impl TypedValueParser for TokenParser {
+    type Value = Token;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        _: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<Token, clap::Error> {
+        value.to_string_lossy().parse().map_err(|why| {
+            let text = format!("invalid value for '--token <TOKEN>': {why}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
+        })
     }
 }
 

@@ -60,12 +60,9 @@ struct Request {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Status {
-    #[serde(default)]
-    token: String,
-    #[serde(default)]
-    client_certificate_data: String,
-    #[serde(default)]
-    client_key_data: String,
+    token: Option<String>,
+    client_certificate_data: Option<String>,
+    client_key_data: Option<String>,
     expiration_timestamp: Option<Time>,
 }
 
@@ -252,16 +249,22 @@ fn credentials(output: &[u8], api_version: &str) -> Result<Credentials, String> 
         return Err("has printed an ExecCredential without a status".to_owned());
     };
     let Status { token, client_certificate_data, client_key_data, expiration_timestamp } = status;
-    let certificate = match (client_certificate_data.is_empty(), client_key_data.is_empty()) {
-        (false, false) => Some((client_certificate_data, client_key_data)),
-        (true, true) if token.is_empty() => {
+    // Like kubectl, treat an empty text as absent.
+    let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let token = filled(token);
+    let certificate = match (filled(client_certificate_data), filled(client_key_data)) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) if token.is_none() => {
             return Err("has printed neither a token nor a client certificate".to_owned());
         }
-        (true, true) => None,
-        (false, true) => return Err("has printed a client certificate without its key".to_owned()),
-        (true, false) => return Err("has printed a key without its client certificate".to_owned()),
+        (None, None) => None,
+        (Some(_), None) => {
+            return Err("has printed a client certificate without its key".to_owned());
+        }
+        (None, Some(_)) => {
+            return Err("has printed a key without its client certificate".to_owned());
+        }
     };
-    let token = Some(token).filter(|token| !token.is_empty());
     Ok(Credentials { token, certificate, expires: expiration_timestamp })
 }
 

@@ -132,7 +132,8 @@ fn parse(text: &str, source: &str) -> Result<Proxy, String> {
     Ok(Proxy { protocol, uri: address, credentials, source: source.to_owned() })
 }
 
-fn without_credentials(text: &str) -> String {
+/// Returns a URL without its user and password, for a message.
+pub(super) fn without_credentials(text: &str) -> String {
     match text.rsplit_once('@') {
         Some((_, rest)) => format!("…@{rest}"),
         None => text.to_owned(),
