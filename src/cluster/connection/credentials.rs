@@ -71,7 +71,7 @@ impl TokenSource {
         let token = match &mut *state {
             State::File { path, read } => {
                 let now = Instant::now();
-                if !read.as_ref().is_some_and(|(_, until)| now < *until) {
+                if read.as_ref().is_none_or(|(_, until)| now >= *until) {
                     let until = now + FILE_TOKEN_LIFETIME;
                     match (token_of(path), read.as_mut()) {
                         (Ok(token), _) => *read = Some((token, until)),
