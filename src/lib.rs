@@ -14,7 +14,7 @@
 //! 6. [`cluster`]: the connection to a cluster, and the watch that fills a store with its objects.
 //!    [`daemon`]: what long-running commands share, such as logs, signals and probes. The two do
 //!    not use each other.
-//! 7. [`controller`] and [`cli`], which do not use each other.
+//! 7. [`controller`], [`serve`] and [`cli`], which do not use each other.
 
 pub mod api;
 pub mod checkin;
@@ -24,4 +24,5 @@ pub mod controller;
 pub mod daemon;
 pub mod ddi;
 pub mod plan;
+pub mod serve;
 pub mod values;

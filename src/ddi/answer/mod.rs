@@ -10,7 +10,7 @@ mod hashes;
 pub use base::{BaseAnswer, Link};
 pub use cancel::CancelAnswer;
 pub use deployment::{Artifact, DeploymentAnswer};
-pub use hashes::FileHashes;
+pub use hashes::{FileHashes, hex};
 
 use serde::Serialize;
 

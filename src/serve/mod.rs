@@ -1,0 +1,5 @@
+//! Serves update agents: answers their polls and distributes the packages.
+//!
+//! [`packages`] is the store of the files that agents install.
+
+pub mod packages;

@@ -1,0 +1,247 @@
+//! Lists the folder of the store: which files are in which folders, and what is out of place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::io;
+
+use super::file::StorePath;
+use super::folder::{OpenAs, PackageFolder, leaves_the_folder};
+use super::identity::FileIdentity;
+use super::problem::{PackageProblem, ProblemKind};
+use crate::api::{bounds, is_label_value};
+use crate::ddi::FileName;
+use crate::values::Version;
+
+/// Folder for recovered files, which ext4 creates at the top of a volume.
+const RECOVERED_FILES: &str = "lost+found";
+/// Ending of a signature's name; agents do not download signatures.
+const SIGNATURE_SUFFIX: &str = ".minisig";
+
+/// Content of the store at one time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Files with a name that can be served; the identity is `None` if the file cannot be.
+    pub files: BTreeMap<StorePath, Option<FileIdentity>>,
+    /// Folders of versions with their variants, also those without files.
+    pub versions: BTreeMap<String, BTreeSet<String>>,
+    /// Folders whose content is not known; an empty path is the whole store.
+    pub unread: BTreeSet<String>,
+    /// What is out of place.
+    pub problems: BTreeSet<PackageProblem>,
+}
+
+/// What a path is.
+enum Found {
+    Folder,
+    File(FileIdentity),
+    Nothing,
+}
+
+impl Listing {
+    /// Lists a folder with at most `max_entries` files and folders. If there are more, the lowest
+    /// versions are missing.
+    #[must_use]
+    pub fn of(folder: &PackageFolder, max_entries: usize) -> Self {
+        let listing = Self::default();
+        let mut lister = Lister { folder, room: max_entries, is_full: false, listing };
+        lister.list_store();
+        let Lister { is_full, mut listing, .. } = lister;
+        if is_full {
+            listing.problems.insert(PackageProblem::new("", ProblemKind::TooMany(max_entries)));
+        }
+        listing
+    }
+
+    /// Returns the listing of a store that cannot be opened.
+    #[must_use]
+    pub fn unreadable(error: String) -> Self {
+        let problem = PackageProblem::new("", ProblemKind::Unreadable(error));
+        Self {
+            unread: BTreeSet::from([String::new()]),
+            problems: BTreeSet::from([problem]),
+            ..Self::default()
+        }
+    }
+
+    /// Returns whether a file that is not in the listing may still be in the store.
+    #[must_use]
+    pub fn may_have(&self, path: &StorePath) -> bool {
+        let folder = path.folder();
+        ["", &path.version, &folder].iter().any(|folder| self.unread.contains(*folder))
+    }
+}
+
+struct Lister<'a> {
+    folder: &'a PackageFolder,
+    /// Number of files and folders that may still be listed.
+    room: usize,
+    /// True if there were more.
+    is_full: bool,
+    listing: Listing,
+}
+
+impl Lister<'_> {
+    fn list_store(&mut self) {
+        let mut versions = Vec::new();
+        for name in self.names("") {
+            if name == RECOVERED_FILES {
+                continue;
+            }
+            let Some(name) = self.text(name, "", |name| ProblemKind::BadVersion(not_utf8(name)))
+            else {
+                continue;
+            };
+            match (self.find(&name), version(&name)) {
+                (Found::Folder, Ok(version)) => versions.push((version, name)),
+                (Found::Folder, Err(error)) => self.problem(&name, ProblemKind::BadVersion(error)),
+                (Found::File(_), _) => self.problem(&name, ProblemKind::OutsideVersion),
+                (Found::Nothing, _) => {}
+            }
+        }
+        versions.sort_by(|one, other| other.cmp(one));
+        for (_, version) in versions {
+            self.listing.versions.insert(version.clone(), BTreeSet::new());
+            self.list_version(&version);
+        }
+    }
+
+    fn list_version(&mut self, version: &str) {
+        let names = self.names(version);
+        let mut variants = Vec::new();
+        for name in self.file_names(version, names) {
+            let path = format!("{version}/{name}");
+            match self.find(&path) {
+                Found::Folder if is_label_value(&name) => variants.push(name),
+                Found::Folder => self.problem(&path, ProblemKind::BadVariant),
+                found => self.add_file(version, None, &name, &found),
+            }
+        }
+        for variant in variants {
+            let folder = format!("{version}/{variant}");
+            let names = self.names(&folder);
+            for name in self.file_names(&folder, names) {
+                let path = format!("{folder}/{name}");
+                match self.find(&path) {
+                    Found::Folder => self.problem(&path, ProblemKind::TooDeep),
+                    found => self.add_file(version, Some(&variant), &name, &found),
+                }
+            }
+            self.listing.versions.entry(version.to_owned()).or_default().insert(variant);
+        }
+    }
+
+    /// Returns the names in a folder, none if it cannot be listed.
+    fn names(&mut self, folder: &str) -> Vec<OsString> {
+        let path = if folder.is_empty() { "." } else { folder };
+        match self.folder.names(path, self.room) {
+            Ok(Some(names)) => {
+                self.room -= names.len();
+                if names.is_empty() && !folder.is_empty() {
+                    self.problem(folder, ProblemKind::NoFiles);
+                }
+                names
+            }
+            Ok(None) => {
+                self.is_full = true;
+                self.room = 0;
+                self.listing.unread.insert(folder.to_owned());
+                Vec::new()
+            }
+            Err(error) => {
+                self.listing.unread.insert(folder.to_owned());
+                self.problem(folder, ProblemKind::Unreadable(error.to_string()));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Returns the names that are text, without those of signatures.
+    fn file_names(&mut self, folder: &str, names: Vec<OsString>) -> Vec<String> {
+        let names = names.into_iter();
+        let names: Vec<String> = names
+            .filter_map(|name| self.text(name, folder, |_| ProblemKind::BadFileName))
+            .collect();
+        let is_signature = |name: &String| {
+            let signed = name.strip_suffix(SIGNATURE_SUFFIX)?;
+            Some(names.binary_search_by(|name| name.as_str().cmp(signed)).is_ok())
+        };
+        for name in names.iter().filter(|name| is_signature(name) == Some(false)) {
+            self.problem(&format!("{folder}/{name}"), ProblemKind::LoneSignature);
+        }
+        names.iter().filter(|name| is_signature(name).is_none()).cloned().collect()
+    }
+
+    fn add_file(&mut self, version: &str, variant: Option<&str>, name: &str, found: &Found) {
+        let folder = variant.map_or_else(|| version.to_owned(), |name| format!("{version}/{name}"));
+        let path = format!("{folder}/{name}");
+        let Some(file) = FileName::parse(name) else {
+            return self.problem(&path, ProblemKind::BadFileName);
+        };
+        let identity = match found {
+            Found::File(identity) if identity.size > 0 => Some(*identity),
+            Found::File(_) => {
+                self.problem(&path, ProblemKind::EmptyFile);
+                None
+            }
+            _ => None,
+        };
+        let (version, variant) = (version.to_owned(), variant.map(ToOwned::to_owned));
+        self.listing.files.insert(StorePath { version, variant, file }, identity);
+    }
+
+    /// Returns what a path is; records the problem if it is nothing that can be served.
+    fn find(&mut self, path: &str) -> Found {
+        let opened = self.folder.open_beneath(path, OpenAs::Metadata);
+        let kind = match opened.and_then(|file| file.metadata()) {
+            Ok(metadata) if metadata.is_dir() => return Found::Folder,
+            Ok(metadata) if metadata.is_file() => {
+                return Found::File(FileIdentity::of(&metadata));
+            }
+            Ok(_) => ProblemKind::NoRegularFile,
+            Err(error) => problem_of(&error),
+        };
+        self.problem(path, kind);
+        Found::Nothing
+    }
+
+    /// Returns a name as text; records a problem if it is not UTF-8.
+    fn text(
+        &mut self,
+        name: OsString,
+        folder: &str,
+        kind: impl FnOnce(&str) -> ProblemKind,
+    ) -> Option<String> {
+        let name = match name.into_string() {
+            Ok(name) => return Some(name),
+            Err(name) => name.display().to_string(),
+        };
+        let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+        self.problem(&path, kind(&name));
+        None
+    }
+
+    fn problem(&mut self, path: &str, kind: ProblemKind) {
+        // Escape line breaks and the like, because anyone who fills the store chooses the names.
+        let path = path.escape_debug().to_string();
+        self.listing.problems.insert(PackageProblem { path, kind });
+    }
+}
+
+/// Returns the problem of a path that cannot be opened.
+pub(super) fn problem_of(error: &io::Error) -> ProblemKind {
+    match leaves_the_folder(error) {
+        true => ProblemKind::LeavesFolder,
+        false => ProblemKind::Unreadable(error.to_string()),
+    }
+}
+
+fn version(name: &str) -> Result<Version, String> {
+    if name.len() > bounds::VERSION {
+        return Err(format!("a version has at most {} characters", bounds::VERSION));
+    }
+    Version::parse(name).map_err(|error| error.to_string())
+}
+
+fn not_utf8(name: &str) -> String {
+    format!("the name {name:?} is not UTF-8")
+}

@@ -1,0 +1,400 @@
+//! Keeps the catalog up to date: lists the folder again and again, and hashes new and changed files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::cache::HashCache;
+use super::catalog::{FileState, PackageCatalog};
+use super::file::{PackageFile, StorePath};
+use super::folder::{FolderError, OpenAs, PackageFolder};
+use super::hashing::{HashJob, HashStep};
+use super::held::HeldFiles;
+use super::identity::{FileIdentity, nanoseconds};
+use super::listing::{Listing, problem_of};
+use super::problem::{PackageProblem, ProblemKind};
+use crate::ddi::answer::FileHashes;
+use crate::values::Version;
+
+/// Bytes that are hashed before the scanner does something else, about 0.1 s.
+const STEP_BYTES: u64 = 32 * 1024 * 1024;
+/// Time until a file that could not be read is read again.
+const RETRY_TIME: Duration = Duration::from_secs(60);
+
+/// Settings of a scanner.
+#[derive(Clone, Copy, Debug)]
+pub struct ScanOptions {
+    /// Time without a change after which a file counts as completely written.
+    pub settle_time: Duration,
+    /// Time for which a replaced or deleted file can be sent to clients that were linked to it.
+    pub hold_time: Duration,
+    /// Maximum number of such files.
+    pub max_held: usize,
+    /// Maximum number of files and folders in the store. Each file needs a descriptor.
+    pub max_entries: usize,
+}
+
+impl Default for ScanOptions {
+    fn default() -> Self {
+        Self {
+            settle_time: Duration::from_secs(10),
+            hold_time: Duration::from_secs(24 * 60 * 60),
+            max_held: 64,
+            max_entries: 4096,
+        }
+    }
+}
+
+/// A listed file.
+#[derive(Debug)]
+struct Tracked {
+    version: Version,
+    identity: FileIdentity,
+    /// Time since which the file has not changed.
+    unchanged_since: i128,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Waiting(File),
+    Hashed(Arc<PackageFile>),
+    Failed { kind: ProblemKind, at: i128 },
+}
+
+/// The file that is being hashed.
+struct CurrentJob {
+    path: StorePath,
+    job: HashJob,
+}
+
+/// Lists and hashes the files of one folder. Its methods block, but for [`Self::run`].
+pub struct PackageScanner {
+    path: PathBuf,
+    options: ScanOptions,
+    cache: Option<HashCache>,
+    cache_problem: Option<PackageProblem>,
+    listing: Listing,
+    listed_at: i128,
+    tracked: BTreeMap<StorePath, Tracked>,
+    held: HeldFiles,
+    job: Option<CurrentJob>,
+    /// True if the cache has no hashes of files that were deleted while the process was not running.
+    is_cache_pruned: bool,
+    is_complete: bool,
+    /// Problems at the last list, and those of them that are logged.
+    problems: BTreeSet<PackageProblem>,
+    logged: BTreeSet<PackageProblem>,
+    catalog: watch::Sender<Arc<PackageCatalog>>,
+}
+
+impl PackageScanner {
+    /// Creates a scanner of the store at `path`, and the receiver of its catalogs. The first catalog
+    /// is empty.
+    ///
+    /// # Errors
+    /// Returns a [`FolderError`] if the store cannot be used.
+    pub fn new(
+        path: &Path,
+        options: ScanOptions,
+        cache: Option<HashCache>,
+    ) -> Result<(Self, watch::Receiver<Arc<PackageCatalog>>), FolderError> {
+        PackageFolder::open(path)?;
+        let (catalog, receiver) = watch::channel(Arc::default());
+        let scanner = Self {
+            path: path.to_owned(),
+            options,
+            cache,
+            cache_problem: None,
+            listing: Listing::default(),
+            listed_at: 0,
+            tracked: BTreeMap::new(),
+            held: HeldFiles::default(),
+            job: None,
+            is_cache_pruned: false,
+            is_complete: false,
+            problems: BTreeSet::new(),
+            logged: BTreeSet::new(),
+            catalog,
+        };
+        Ok((scanner, receiver))
+    }
+
+    /// Scans the store every `interval`, on threads that may block.
+    ///
+    /// # Errors
+    /// Returns a message if the scanner has stopped because of a bug.
+    pub async fn run(mut self, interval: Duration) -> Result<(), String> {
+        loop {
+            let next = Instant::now() + interval;
+            self = self.on_thread(|scanner| scanner.list(SystemTime::now())).await?;
+            while self.has_work() && Instant::now() < next {
+                self = self.on_thread(|scanner| scanner.hash_step(STEP_BYTES)).await?;
+            }
+            tokio::time::sleep_until(next).await;
+        }
+    }
+
+    async fn on_thread(
+        mut self,
+        work: impl FnOnce(&mut Self) + Send + 'static,
+    ) -> Result<Self, String> {
+        let done = tokio::task::spawn_blocking(move || {
+            work(&mut self);
+            self
+        });
+        done.await.map_err(|error| format!("the scanner of the packages has stopped: {error}"))
+    }
+
+    /// Lists the store, and hashes all files that need it.
+    pub fn scan_once(&mut self, now: SystemTime) {
+        self.list(now);
+        while self.has_work() {
+            self.hash_step(STEP_BYTES);
+        }
+    }
+
+    /// Lists the store. Files that have changed are no longer offered.
+    pub fn list(&mut self, now: SystemTime) {
+        self.listed_at = nanoseconds(now);
+        match PackageFolder::open(&self.path) {
+            Ok(folder) => {
+                self.listing = Listing::of(&folder, self.options.max_entries);
+                self.forget();
+                let files = std::mem::take(&mut self.listing.files);
+                for (path, identity) in &files {
+                    self.track(&folder, path, *identity);
+                }
+                self.listing.files = files;
+            }
+            Err(error) => self.listing = Listing::unreadable(error.to_string()),
+        }
+        let is_current = |job: &CurrentJob| {
+            let tracked = self.tracked.get(&job.path);
+            tracked.is_some_and(|tracked| {
+                matches!(tracked.content, Content::Waiting(_))
+                    && tracked.identity == *job.job.identity()
+                    && self.listing.files.contains_key(&job.path)
+            })
+        };
+        self.job = self.job.take().filter(is_current);
+        if !self.is_cache_pruned && self.listing.unread.is_empty() {
+            self.is_cache_pruned = true;
+            let pruned = self.cache.as_ref().map(|cache| cache.retain(self.listing.files.keys()));
+            self.note_cache(pruned.unwrap_or(Ok(())));
+        }
+        self.publish();
+        self.log();
+    }
+
+    /// Returns whether a file must be hashed.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.job.is_some() || self.next().is_some()
+    }
+
+    /// Hashes about `max_bytes` of one file, and offers the file after its last byte.
+    pub fn hash_step(&mut self, max_bytes: u64) {
+        let Some(mut current) = self.job.take().or_else(|| self.start()) else { return };
+        match current.job.step(max_bytes) {
+            HashStep::More => self.job = Some(current),
+            HashStep::Done(hashes) => {
+                let identity = *current.job.identity();
+                if let Some(cache) = &self.cache {
+                    self.note_cache(cache.put(&current.path, &identity, &hashes));
+                }
+                self.hashed(&current.path, identity, hashes, current.job.into_file());
+                self.publish();
+            }
+            // The next list finds the file as a new one.
+            HashStep::Changed => {
+                self.tracked.remove(&current.path);
+                self.publish();
+            }
+            HashStep::Failed(error) => {
+                if let Some(tracked) = self.tracked.get_mut(&current.path) {
+                    tracked.content = failed(&error, self.listed_at);
+                }
+                self.publish();
+            }
+        }
+    }
+
+    /// Stops offering the files that are no longer in the store.
+    fn forget(&mut self) {
+        let Self { listing, tracked, held, cache, listed_at, .. } = self;
+        tracked.retain(|path, tracked| {
+            let listed = listing.files.get(path);
+            let is_there = listed.map_or_else(|| listing.may_have(path), Option::is_some);
+            if !is_there {
+                if let Some(cache) = cache {
+                    cache.remove(path);
+                }
+                if let Content::Hashed(file) = &tracked.content {
+                    held.add(Arc::clone(file), *listed_at);
+                }
+            }
+            is_there
+        });
+    }
+
+    /// Starts to track a listed file, or what it was replaced by.
+    fn track(&mut self, folder: &PackageFolder, path: &StorePath, identity: Option<FileIdentity>) {
+        let Some(identity) = identity else { return };
+        let now = self.listed_at;
+        if let Some(known) = self.tracked.get(path).filter(|known| known.identity == identity) {
+            let is_retried = |at: i128| now - at >= RETRY_TIME.as_nanos() as i128;
+            if !matches!(known.content, Content::Failed { at, .. } if is_retried(at)) {
+                return;
+            }
+        }
+        if let Some(old) = self.tracked.remove(path)
+            && let Content::Hashed(file) = old.content
+        {
+            self.held.add(file, now);
+        }
+        let Ok(version) = Version::parse(&path.version) else { return };
+        let content = match open_content(folder, path, &identity) {
+            Ok(Some(file)) => Content::Waiting(file),
+            // The file was replaced since it was listed, so the next list finds another one.
+            Ok(None) => return,
+            Err(error) => failed(&error, now),
+        };
+        let cached = self.cache.as_ref().and_then(|cache| cache.get(path, &identity));
+        let unchanged_since = now.min(identity.last_change());
+        let tracked = Tracked { version, identity, unchanged_since, content };
+        if let (Some(hashes), Content::Waiting(file)) = (cached, &tracked.content) {
+            let file = file.try_clone();
+            self.tracked.insert(path.clone(), tracked);
+            if let Ok(file) = file {
+                self.hashed(path, identity, hashes, file);
+            }
+        } else {
+            self.tracked.insert(path.clone(), tracked);
+        }
+    }
+
+    fn hashed(&mut self, path: &StorePath, identity: FileIdentity, hashes: FileHashes, file: File) {
+        if let Some(tracked) = self.tracked.get_mut(path) {
+            let version = tracked.version.clone();
+            let file = PackageFile::new(path.clone(), version, identity, hashes, file);
+            tracked.content = Content::Hashed(Arc::new(file));
+        }
+    }
+
+    /// Returns the next file to hash, that of the highest version.
+    fn next(&self) -> Option<&StorePath> {
+        let settle = self.options.settle_time.as_nanos() as i128;
+        let is_due = |(path, tracked): &(&StorePath, &Tracked)| {
+            matches!(tracked.content, Content::Waiting(_))
+                && self.listed_at - tracked.unchanged_since >= settle
+                && self.listing.files.contains_key(*path)
+        };
+        let due = self.tracked.iter().filter(is_due);
+        due.max_by(|one, other| one.1.version.cmp(&other.1.version)).map(|(path, _)| path)
+    }
+
+    fn start(&mut self) -> Option<CurrentJob> {
+        let path = self.next()?.clone();
+        let tracked = self.tracked.get_mut(&path)?;
+        let Content::Waiting(file) = &tracked.content else { return None };
+        match file.try_clone() {
+            Ok(file) => Some(CurrentJob { path, job: HashJob::new(file, tracked.identity) }),
+            Err(error) => {
+                tracked.content = failed(&error, self.listed_at);
+                None
+            }
+        }
+    }
+
+    fn note_cache(&mut self, result: io::Result<()>) {
+        self.cache_problem = result
+            .err()
+            .map(|error| PackageProblem::new("", ProblemKind::CacheUnwritable(error.to_string())));
+    }
+
+    /// Replaces the catalog if it has changed.
+    fn publish(&mut self) {
+        self.is_complete |= !self.listing.unread.contains("") && !self.has_work();
+        let Self { held, tracked, options, .. } = self;
+        held.prune(self.listed_at, options.hold_time, options.max_held, |file| {
+            let offered = tracked.get(file.path()).map(|tracked| &tracked.content);
+            matches!(offered, Some(Content::Hashed(offered)) if offered.artifact() == file.artifact())
+        });
+        let unlisted = tracked.iter().filter(|(path, _)| !self.listing.files.contains_key(*path));
+        let unlisted = unlisted.filter_map(|(_, tracked)| match &tracked.content {
+            Content::Hashed(file) => Some(file),
+            _ => None,
+        });
+        let held: Vec<_> = held.files().chain(unlisted).cloned().collect();
+        let state = |path: &StorePath| self.state(path);
+        let mut catalog = PackageCatalog::new(&self.listing, state, held, self.is_complete);
+        for (path, tracked) in &self.tracked {
+            if let Content::Failed { kind, .. } = &tracked.content {
+                catalog.add_problem(PackageProblem::new(path.to_string(), kind.clone()));
+            }
+        }
+        if let Some(problem) = &self.cache_problem {
+            catalog.add_problem(problem.clone());
+        }
+        self.catalog.send_if_modified(|current| {
+            let is_new = **current != catalog;
+            if is_new {
+                *current = Arc::new(catalog);
+            }
+            is_new
+        });
+    }
+
+    fn state(&self, path: &StorePath) -> FileState {
+        match self.tracked.get(path).map(|tracked| &tracked.content) {
+            Some(Content::Hashed(file)) => FileState::Ready(Arc::clone(file)),
+            Some(Content::Failed { .. }) => FileState::Broken,
+            Some(Content::Waiting(_)) => FileState::Pending,
+            None if self.listing.files.get(path).is_some_and(Option::is_some) => FileState::Pending,
+            None => FileState::Broken,
+        }
+    }
+
+    /// Logs each problem that two lists have found, and when it has gone. A file that is being
+    /// copied is a problem for a short time only.
+    fn log(&mut self) {
+        let store = self.path.display();
+        let problems = self.catalog.borrow().problems().clone();
+        for problem in problems.intersection(&self.problems) {
+            if self.logged.insert(problem.clone()) {
+                tracing::warn!(%store, %problem, "a problem with the packages");
+            }
+        }
+        self.logged.retain(|problem| {
+            let is_there = problems.contains(problem);
+            if !is_there {
+                tracing::info!(%store, %problem, "a problem with the packages is solved");
+            }
+            is_there
+        });
+        self.problems = problems;
+    }
+}
+
+fn failed(error: &io::Error, at: i128) -> Content {
+    Content::Failed { kind: problem_of(error), at }
+}
+
+/// Opens a file to read it. Returns `None` if it is not the file that was listed.
+fn open_content(
+    folder: &PackageFolder,
+    path: &StorePath,
+    identity: &FileIdentity,
+) -> io::Result<Option<File>> {
+    let file = folder.open_beneath(&path.to_string(), OpenAs::Content)?;
+    let metadata = file.metadata()?;
+    let is_listed = metadata.is_file() && FileIdentity::of(&metadata) == *identity;
+    Ok(is_listed.then_some(file))
+}

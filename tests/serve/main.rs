@@ -1,0 +1,9 @@
+//! Tests the service for update agents.
+
+mod cache;
+mod changes;
+mod layout;
+mod range;
+mod rate_limit;
+mod store;
+mod transfers;
