@@ -93,6 +93,21 @@ async fn a_file_that_is_rewritten_in_place_is_no_longer_sent() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_rewritten_with_its_old_time_is_no_longer_sent() {
+    let mut store = Store::new();
+    store.write("1.0/app.bin", "old");
+    let old = offered(&store.scan(), "1.0").unwrap();
+    let file = OpenOptions::new().write(true).open(store.path("1.0/app.bin")).unwrap();
+    let modified = file.metadata().unwrap().modified().unwrap();
+    (&file).write_all(b"new").unwrap();
+    file.set_modified(modified).unwrap();
+    let catalog = store.scan();
+    assert_eq!(linked(&catalog, &old), None);
+    assert!(matches!(content(old).await, Err(TransferError::Changed)));
+    assert_eq!(content(offered(&catalog, "1.0").unwrap()).await.unwrap(), b"new");
+}
+
+#[tokio::test]
 async fn a_file_that_shrinks_during_a_transfer_ends_it() {
     let mut store = Store::new();
     store.write("1.0/app.bin", vec![1; 1_000_000]);

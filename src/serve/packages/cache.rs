@@ -2,11 +2,13 @@
 //!
 //! Each file of the store has a small file of its own. It contains the path and identity of the
 //! file, its hashes, and a checksum of these lines; if anything is missing or damaged, the file is
-//! hashed again. Whoever can write to the folder decides which hashes agents get, so it must be
+//! hashed again. A user who can write to the folder decides which hashes agents get, so it must be
 //! private.
 
-use std::fs::{self, File};
+use std::collections::HashSet;
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use ring::digest::{SHA256, digest};
@@ -33,11 +35,11 @@ pub struct HashCache {
 }
 
 impl HashCache {
-    /// Opens a folder, and creates it if it does not exist.
+    /// Opens a folder of one store, and creates it for this user only if it does not exist.
     ///
     /// # Errors
     /// Returns a message if the folder cannot be created, or if it is inside the package store:
-    /// whoever fills the store could choose the hashes.
+    /// users who fill the store could choose the hashes.
     pub fn open(folder: &Path, store: &Path) -> Result<Self, String> {
         let failed = |error: io::Error| {
             format!(
@@ -45,7 +47,7 @@ impl HashCache {
                 folder.display()
             )
         };
-        fs::create_dir_all(folder).map_err(failed)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
         let resolved = fs::canonicalize(folder).map_err(failed)?;
         match fs::canonicalize(store) {
             Ok(store) if resolved.starts_with(&store) => Err(format!(
@@ -104,7 +106,7 @@ impl HashCache {
     /// # Errors
     /// Returns the error of the system if the folder cannot be listed.
     pub fn retain<'a>(&self, paths: impl Iterator<Item = &'a StorePath>) -> io::Result<()> {
-        let kept: std::collections::HashSet<String> = paths.map(key).collect();
+        let kept: HashSet<String> = paths.map(key).collect();
         for entry in fs::read_dir(&self.folder)? {
             let name = entry?.file_name();
             let name = name.to_str().unwrap_or_default();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::HeaderMap;
 
@@ -50,6 +51,7 @@ pub struct PackageFile {
     identity: FileIdentity,
     artifact: Artifact,
     file: File,
+    is_revoked: AtomicBool,
 }
 
 impl PackageFile {
@@ -61,7 +63,7 @@ impl PackageFile {
         file: File,
     ) -> Self {
         let artifact = Artifact { file: path.file.clone(), size: identity.size, hashes };
-        Self { path, version, identity, artifact, file }
+        Self { path, version, identity, artifact, file, is_revoked: AtomicBool::new(false) }
     }
 
     /// Returns the path of the file when it was hashed.
@@ -101,7 +103,18 @@ impl PackageFile {
     /// Returns a [`TransferError`] if the content has changed, or if the system cannot say.
     pub fn check_content(&self) -> Result<(), TransferError> {
         let identity = FileIdentity::of(&self.file.metadata()?);
-        if identity.has_content_of(&self.identity) { Ok(()) } else { Err(TransferError::Changed) }
+        let is_revoked = self.is_revoked.load(Ordering::Relaxed);
+        if identity.has_content_of(&self.identity) && !is_revoked {
+            Ok(())
+        } else {
+            Err(TransferError::Changed)
+        }
+    }
+
+    /// Ends all transfers of the file, because its content has changed although its identity says
+    /// otherwise.
+    pub(super) fn revoke(&self) {
+        self.is_revoked.store(true, Ordering::Relaxed);
     }
 
     /// Reads `length` bytes at an offset, and checks that they are of the content that was hashed.

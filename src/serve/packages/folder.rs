@@ -116,6 +116,12 @@ pub fn leaves_the_folder(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::XDEV.raw_os_error())
 }
 
+/// Returns whether a path was not opened because symbolic links in it lead to each other.
+#[must_use]
+pub fn is_loop(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
 #[cfg(target_os = "linux")]
 fn open_beneath(root: &File, path: &str, how: OpenAs) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};

@@ -37,6 +37,18 @@ impl HeldFiles {
         self.files.drain(..excess);
     }
 
+    /// Revokes the files that were written to without a new modification time: those that are the
+    /// same file as `current`, with other hashes.
+    pub fn revoke_rewritten(&self, current: &PackageFile) {
+        let is_same = |file: &PackageFile| {
+            let number = |file: &PackageFile| (file.identity().device, file.identity().inode);
+            number(file) == number(current)
+        };
+        let hashes = current.artifact().hashes;
+        let files = self.files().filter(|file| is_same(file) && file.artifact().hashes != hashes);
+        files.for_each(|file| file.revoke());
+    }
+
     /// Returns the files.
     pub fn files(&self) -> impl Iterator<Item = &Arc<PackageFile>> {
         self.files.iter().map(|(_, file)| file)

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 
 use super::file::StorePath;
-use super::folder::{OpenAs, PackageFolder, leaves_the_folder};
+use super::folder::{OpenAs, PackageFolder, is_loop, leaves_the_folder};
 use super::identity::FileIdentity;
 use super::problem::{PackageProblem, ProblemKind};
 use crate::api::{bounds, is_label_value};
@@ -227,11 +227,13 @@ impl Lister<'_> {
     }
 }
 
-/// Returns the problem of a path that cannot be opened.
+/// Returns the problem of a path that is in the store and cannot be opened.
 pub(super) fn problem_of(error: &io::Error) -> ProblemKind {
-    match leaves_the_folder(error) {
-        true => ProblemKind::LeavesFolder,
-        false => ProblemKind::Unreadable(error.to_string()),
+    match error.kind() {
+        _ if leaves_the_folder(error) => ProblemKind::LeavesFolder,
+        io::ErrorKind::NotFound => ProblemKind::BrokenLink,
+        _ if is_loop(error) => ProblemKind::BrokenLink,
+        _ => ProblemKind::Unreadable(error.to_string()),
     }
 }
 

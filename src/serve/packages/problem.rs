@@ -56,6 +56,9 @@ pub enum ProblemKind {
          a relative path, or copy the file"
     )]
     LeavesFolder,
+    /// A symbolic link leads to nothing or to itself.
+    #[error("the symbolic link leads to no file; link to a file in the store, or remove the link")]
+    BrokenLink,
     /// A file or folder cannot be read.
     #[error("{0}; let this process read it, or remove it")]
     Unreadable(String),

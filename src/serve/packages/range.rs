@@ -96,8 +96,8 @@ fn requested(request: &HeaderMap) -> Option<RequestedRange> {
     if !unit.eq_ignore_ascii_case("bytes") {
         return None;
     }
-    let mut ranges = ranges.split(',').map(|range| range.trim_matches([' ', '\t']));
-    let mut ranges = ranges.by_ref().filter(|range| !range.is_empty());
+    let ranges = ranges.split(',').map(|range| range.trim_matches([' ', '\t']));
+    let mut ranges = ranges.filter(|range| !range.is_empty());
     let range = ranges.next().filter(|_| ranges.next().is_none())?;
     match range.split_once('-')? {
         ("", last) => Some(RequestedRange::Last(number(last)?)),

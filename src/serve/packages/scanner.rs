@@ -284,6 +284,7 @@ impl PackageScanner {
         if let Some(tracked) = self.tracked.get_mut(path) {
             let version = tracked.version.clone();
             let file = PackageFile::new(path.clone(), version, identity, hashes, file);
+            self.held.revoke_rewritten(&file);
             tracked.content = Content::Hashed(Arc::new(file));
         }
     }
@@ -393,7 +394,11 @@ fn open_content(
     path: &StorePath,
     identity: &FileIdentity,
 ) -> io::Result<Option<File>> {
-    let file = folder.open_beneath(&path.to_string(), OpenAs::Content)?;
+    let file = match folder.open_beneath(&path.to_string(), OpenAs::Content) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
     let metadata = file.metadata()?;
     let is_listed = metadata.is_file() && FileIdentity::of(&metadata) == *identity;
     Ok(is_listed.then_some(file))
