@@ -13,6 +13,7 @@ use super::completion::{clusters, contexts, users};
 use super::{
     clients, completion, explain, halt, import, leading_options, plan, settings, status, windows,
 };
+use crate::api::admission::nearest::nearest;
 use crate::api::patterns::{self, Pattern};
 use crate::cluster::connection::{Connection, seconds};
 use crate::values::Timestamp;
@@ -149,15 +150,17 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// Parses the destination of the audit stream. A single word that is not a keyword is an error,
-/// because it is rather a mistyped keyword than the name of a file.
+/// Parses the destination of the audit stream. A word that resembles a keyword is an error, because
+/// it is rather a mistyped keyword than the name of a file.
 fn audit_to(text: &str) -> Result<AuditTo, String> {
     match text {
         "off" => Ok(AuditTo::Off),
         "stdout" | "-" => Ok(AuditTo::Stdout),
-        file if file.contains(['/', '.']) => Ok(AuditTo::File(file.into())),
         "" => Err("write stdout, off, or a file, as /var/log/clientfleet/audit.log".to_owned()),
-        word => Err(format!("write stdout, off, or a file, as /var/log/audit.log or ./{word}")),
+        word if nearest(word, &["stdout", "off"]).is_some() => {
+            Err(format!("write stdout, off, or a file, as /var/log/audit.log or ./{word}"))
+        }
+        file => Ok(AuditTo::File(file.into())),
     }
 }
 
