@@ -13,7 +13,9 @@ use crate::cluster::connection::Connection;
 
 /// Adds the options that may stand before the command, for the help and for completion.
 pub(super) fn with_options(program: Command) -> Command {
-    Connection::augment_args(NamespaceArgs::augment_args(program))
+    let about = program.get_about().cloned().unwrap_or_default();
+    // The groups of options would replace the description of the program by their own.
+    Connection::augment_args(NamespaceArgs::augment_args(program)).about(about).long_about(None)
 }
 
 /// Moves the options before the command behind it. A line that clap refuses or answers with the

@@ -63,6 +63,8 @@ fn kubectl_finds_the_plugin_and_it_says_the_same() {
 fn as_a_plugin_it_names_itself_so() {
     let help = kubectl(&["clientfleet", "clients", "--help"]);
     assert!(text(&help.stdout).contains("Usage: kubectl clientfleet clients"));
+    let help = kubectl(&["clientfleet", "--help"]);
+    assert!(text(&help.stdout).starts_with("Says which client of a fleet"), "its own description");
 }
 
 fn completed_by_kubectl(line: &[&str]) -> Vec<String> {
