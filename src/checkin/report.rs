@@ -4,7 +4,7 @@
 use crate::api::Text;
 use crate::api::fleet::{LastError, Reported};
 use crate::plan::version_text::is_same_version;
-use crate::values::Timestamp;
+use crate::values::{Timestamp, parse_rfc3339, rfc3339};
 
 /// What a client has reported since its facts were last written. `None` keeps a fact, and
 /// `Some(None)` removes it.
@@ -103,10 +103,9 @@ impl Report {
 /// Returns the later one of the stored instant and `seen`, because `lastSeen` never goes back. An
 /// instant that cannot be read is replaced.
 fn later_of(stored: Option<Text>, seen: Timestamp) -> Text {
-    let read = |text: &Text| chrono::DateTime::parse_from_rfc3339(text).ok();
     match stored {
-        Some(stored) if read(&stored).is_some_and(|stored| stored >= seen) => stored,
-        _ => seen.to_rfc3339_opts(chrono::SecondsFormat::Secs, true).into(),
+        Some(stored) if parse_rfc3339(&stored).is_some_and(|stored| stored >= seen) => stored,
+        _ => rfc3339(seen).into(),
     }
 }
 

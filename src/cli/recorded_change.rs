@@ -6,14 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, SecondsFormat};
 use kube::core::ObjectMeta;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::terminal::table::printable;
 use super::terminal::times::TimeFormatter;
-use crate::values::Timestamp;
+use crate::values::{Timestamp, parse_rfc3339, rfc3339};
 
 const CHANGED_BY: &str = "clientfleet.dev/changed-by";
 const CHANGED_AT: &str = "clientfleet.dev/changed-at";
@@ -65,10 +64,9 @@ impl RecordedChange {
     }
 
     fn read<'a>(annotation: impl Fn(&'static str) -> Option<&'a str>) -> Self {
-        let at = annotation(CHANGED_AT).and_then(|at| DateTime::parse_from_rfc3339(at).ok());
         Self {
             changed_by: annotation(CHANGED_BY).and_then(bounded),
-            changed_at: at.map(|at| at.to_utc()),
+            changed_at: annotation(CHANGED_AT).and_then(parse_rfc3339),
         }
     }
 
@@ -78,7 +76,7 @@ impl RecordedChange {
 
     /// Returns the annotations that record the change.
     pub fn annotations(&self) -> BTreeMap<&'static str, String> {
-        let at = self.changed_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
+        let at = self.changed_at.map(rfc3339);
         let by = self.changed_by.clone().map(|by| (CHANGED_BY, by));
         by.into_iter().chain(at.map(|at| (CHANGED_AT, at))).collect()
     }

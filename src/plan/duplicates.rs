@@ -15,10 +15,9 @@ use serde::Serialize;
 use super::Estate;
 use super::allot::Standing;
 use super::cached::CachedFleet;
-use super::facts::instant;
 use crate::api::Text;
 use crate::api::fleet::Client;
-use crate::values::Timestamp;
+use crate::values::{Timestamp, parse_rfc3339};
 
 /// Minimum time between the `lastSeen` of the deciding entry and that of every other entry.
 pub const MIN_LEAD: TimeDelta = TimeDelta::days(7);
@@ -54,7 +53,7 @@ impl ClientEntry {
         let reported = client.reported.as_ref();
         Self {
             fleet: fleet.name().into(),
-            last_seen: instant(reported.and_then(|reported| reported.last_seen.as_ref())),
+            last_seen: reported.and_then(|reported| parse_rfc3339(reported.last_seen.as_ref()?)),
             deleting: fleet.is_deleting(),
             unreadable: false,
         }

@@ -7,6 +7,7 @@
 pub mod selector;
 pub mod selector_text;
 pub mod time_range;
+pub mod timestamp;
 pub mod version;
 pub mod version_requirement;
 pub mod zone;
@@ -15,9 +16,7 @@ pub use time_range::{
     Days, END_PATTERN, Exclusion, Openings, Phase, START_PATTERN, TimeRange, WallTime, WeekOfMonth,
     WeeksOfMonth, Window, WindowError,
 };
+pub use timestamp::{Timestamp, parse_rfc3339, rfc3339};
 pub use version::{Version, VersionError};
 pub use version_requirement::VersionRequirement;
 pub use zone::Zone;
-
-/// An instant in UTC, in whole seconds. The program drops fractions of a second.
-pub type Timestamp = chrono::DateTime<chrono::Utc>;

@@ -4,11 +4,9 @@
 
 use std::io::{self, Write};
 
-use chrono::SecondsFormat;
-
 use super::row::Row;
 use crate::api::Text;
-use crate::values::Timestamp;
+use crate::values::{Timestamp, rfc3339};
 
 /// Titles of the columns, with the names of the fields in JSON.
 const TITLES: [&str; 23] = [
@@ -86,5 +84,5 @@ fn record(row: &Row) -> [String; TITLES.len()] {
 }
 
 fn time(at: Option<Timestamp>) -> String {
-    at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)).unwrap_or_default()
+    at.map(rfc3339).unwrap_or_default()
 }

@@ -166,7 +166,7 @@ fn value(to: &InputValue) -> String {
         InputValue::Text(text) => printable(text).into_owned(),
         InputValue::Absent => "nothing".to_owned(),
         InputValue::Count(count) => count.to_string(),
-        InputValue::Instant(instant) => crate::cli::terminal::times::exact(*instant),
+        InputValue::Instant(instant) => crate::values::rfc3339(*instant),
         InputValue::Local(local) => local.to_string(),
     }
 }

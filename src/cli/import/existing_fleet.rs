@@ -6,12 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::{Map, Value};
 
 use super::manifest::IMPORT_LABEL;
-use super::older::read_last_seen;
 use super::sharding;
 use crate::api::fleet::Client;
 use crate::api::{ClientFleetSpec, Text};
 use crate::cli::terminal::table::printable;
-use crate::values::Timestamp;
+use crate::values::{Timestamp, parse_rfc3339};
 
 /// Name of the field manager that `import --apply` uses.
 pub(super) const MANAGER: &str = "clientfleet-import";
@@ -129,7 +128,7 @@ pub(super) fn standing(
     for client in fleet.pointer("/spec/clients").and_then(Value::as_array).into_iter().flatten() {
         let seen = client.pointer("/reported/lastSeen").and_then(Value::as_str);
         let Some(client) = client.get("name").and_then(Value::as_str) else { continue };
-        last_seen.extend(seen.and_then(read_last_seen).map(|seen| (Text::from(client), seen)));
+        last_seen.extend(seen.and_then(parse_rfc3339).map(|seen| (Text::from(client), seen)));
         let hold = ListedBy { ours: owners.labelling(client), others: owners.others(client) };
         holds.insert(Text::from(client), hold);
     }

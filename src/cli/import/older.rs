@@ -3,15 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, TimeDelta};
-
 use super::columns::Field;
 use super::existing_fleet::ExistingFleet;
 use super::facts::Fact;
 use super::times::MAX_AHEAD;
 use crate::api::Text;
 use crate::api::fleet::Client;
-use crate::values::Timestamp;
+use crate::values::{Timestamp, parse_rfc3339};
 
 /// The clients that an export must not change, because it is older than their facts.
 #[derive(Debug, Default)]
@@ -67,17 +65,11 @@ pub(super) fn older_rows<'a>(
 /// not keep all later rows out.
 pub(super) fn last_seen(client: &Client, now: Timestamp) -> Option<Timestamp> {
     let text = client.reported.as_ref()?.last_seen.as_ref()?;
-    read_last_seen(text).filter(|seen| is_plausible(*seen, now))
+    parse_rfc3339(text).filter(|seen| is_plausible(*seen, now))
 }
 
 fn is_plausible(seen: Timestamp, now: Timestamp) -> bool {
     seen - now <= MAX_AHEAD
-}
-
-/// Parses a `lastSeen`, in whole seconds, as the planner does.
-pub(super) fn read_last_seen(text: &str) -> Option<Timestamp> {
-    let instant = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
-    instant.checked_sub_signed(TimeDelta::nanoseconds(instant.timestamp_subsec_nanos().into()))
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 
 use super::time_format::{CellTime, TimeFormat, fitting_number};
-use crate::cli::terminal::times::exact;
-use crate::values::{Timestamp, Zone};
+use crate::values::{Timestamp, Zone, rfc3339};
 
 /// Cells of a time column that stand for no time, in lower case.
 const NO_TIME: [&str; 9] =
@@ -85,7 +84,7 @@ impl Times {
                 })?
             }
         };
-        self.judge(cell, instant, &format!("would be {},", exact(instant)))?;
+        self.judge(cell, instant, &format!("would be {},", rfc3339(instant)))?;
         Ok(Some(whole_seconds(instant)))
     }
 
@@ -139,7 +138,7 @@ impl Times {
         let what = if instant < self.now {
             format!("{is} before the year 2000")
         } else {
-            let now = exact(self.now);
+            let now = rfc3339(self.now);
             format!("{is} more than a day after now ({now})")
         };
         let mend = match fitting_number(cell, |instant| self.is_plausible(instant)) {
@@ -190,7 +189,7 @@ impl Times {
 
 /// Formats an instant as in the API. A leap second becomes the second before it.
 fn whole_seconds(instant: Timestamp) -> String {
-    exact(instant.with_nanosecond(0).unwrap_or(instant))
+    rfc3339(instant.with_nanosecond(0).unwrap_or(instant))
 }
 
 /// Returns whether RFC 3339 text is in the form that every reader accepts. chrono also accepts a

@@ -10,11 +10,10 @@ use crate::api::policy::Mode;
 use crate::api::{ClientFleetStatus, Condition, Summary, Text, UpgradePolicyStatus};
 use crate::cli::colors::{distribution_tone, state_tone};
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
-use crate::cli::terminal::times::exact;
 use crate::plan::Plan;
 use crate::plan::diff::address_unknown;
 use crate::plan::package_source::is_wait_for_package;
-use crate::values::Timestamp;
+use crate::values::{Timestamp, rfc3339};
 
 /// Formats the plan, with one section for each namespace.
 pub(super) fn print(
@@ -28,9 +27,9 @@ pub(super) fn print(
 
 fn section(namespace: &str, planned: &PlannedNamespace, at: Timestamp, in_color: bool) -> String {
     let plan = &planned.plan;
-    let until = plan.until.map(|until| format!(", the same until {}", exact(until)));
+    let until = plan.until.map(|until| format!(", the same until {}", rfc3339(until)));
     let until = until.unwrap_or_default();
-    let mut text = vec![format!("Namespace {} at {}{until}\n", printable(namespace), exact(at))];
+    let mut text = vec![format!("Namespace {} at {}{until}\n", printable(namespace), rfc3339(at))];
     if !plan.policies.is_empty() {
         text.push(policies(planned).render(in_color));
     }
@@ -223,5 +222,5 @@ fn note_address_unknown(notes: &mut String, name: &Text, status: &UpgradePolicyS
 }
 
 fn time(instant: Option<Timestamp>) -> Cell {
-    Cell::text(instant.map(exact).as_deref())
+    Cell::text(instant.map(rfc3339).as_deref())
 }

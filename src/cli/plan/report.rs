@@ -4,12 +4,12 @@
 use crate::api::Kind;
 use crate::cli::colors::state_tone;
 use crate::cli::terminal::table::{Tone, first_address};
-use crate::cli::terminal::times::{TimeFormatter, exact};
+use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::diff::{
     ChangedClient, ChangedObject, Counts, Decision, Difference, Effect, FleetDifference,
     ObjectChange, StayingOut, Transition, When,
 };
-use crate::values::{Timestamp, Zone};
+use crate::values::{Timestamp, Zone, rfc3339};
 
 /// Maximum number of reasons that are shown for a fleet if the output is not wide.
 const MAX_REASONS: usize = 2;
@@ -123,7 +123,7 @@ fn heading(difference: &Difference) -> String {
     let counts = difference.summary;
     let verb = if counts.changed == 1 { "changes" } else { "change" };
     let changed = format!("{} of {} {verb}", counts.changed, clients(counts.clients));
-    format!("{place} at {}: {changed}", exact(difference.at))
+    format!("{place} at {}: {changed}", rfc3339(difference.at))
 }
 
 fn summary(difference: &Difference, is_stored: bool) -> String {

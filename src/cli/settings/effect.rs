@@ -10,11 +10,10 @@ use serde::Serialize;
 use super::choice::Choice;
 use super::policy_blockers::PolicyBlockers;
 use crate::api::fleet::ClientStatus;
-use crate::cli::terminal::times::exact;
 use crate::plan::policy::Policy;
 use crate::plan::version_text::VersionText;
 use crate::plan::{self, Estate, Plan};
-use crate::values::Timestamp;
+use crate::values::{Timestamp, rfc3339};
 
 /// Counts of the clients that one policy governs, by the effect of the policy on each client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -134,7 +133,7 @@ fn seen_later(estate: &Estate, now: Timestamp, at: Timestamp) -> Estate {
         for seen in reports.filter_map(|reported| reported.last_seen.as_mut()) {
             let then = seen.parse::<Timestamp>().ok();
             if let Some(later) = then.and_then(|then| then.checked_add_signed(at - now)) {
-                *seen = exact(later).as_str().into();
+                *seen = rfc3339(later).as_str().into();
             }
         }
     }

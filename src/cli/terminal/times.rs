@@ -1,7 +1,7 @@
 //! Formats instants for a user: in the user's time zone, and relative to the current time. This
 //! module reads no clock; its callers determine the time and the zone once at startup.
 
-use chrono::{Datelike, NaiveDateTime, SecondsFormat};
+use chrono::{Datelike, NaiveDateTime};
 
 use crate::values::{Timestamp, Zone};
 
@@ -106,12 +106,6 @@ pub fn span(seconds: i64) -> String {
         },
         _ => format!("{}d", seconds / DAY),
     }
-}
-
-/// Formats an instant as in the API: RFC 3339 in UTC, with whole seconds.
-#[must_use]
-pub fn exact(t: Timestamp) -> String {
-    t.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 #[cfg(test)]

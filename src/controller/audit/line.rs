@@ -1,11 +1,11 @@
 //! Defines a line of the audit stream, in the schema that `docs/audit.md` describes.
 
-use chrono::SecondsFormat;
 use serde::Serialize;
 
 use super::Accepted;
 use crate::api::ClientFleet;
 use crate::plan::changes::{OfferChange, OfferState, RowChange};
+use crate::values::rfc3339;
 
 /// Version of the schema. Increase this number for each incompatible change; adding a field is
 /// compatible.
@@ -70,7 +70,7 @@ impl<'a> Line<'a> {
         let row = change.row;
         Self {
             schema: SCHEMA,
-            time: planned.trigger.at.to_rfc3339_opts(SecondsFormat::Secs, true),
+            time: rfc3339(planned.trigger.at),
             controller,
             namespace: planned.cached.namespace(),
             fleet: planned.cached.name(),
