@@ -4,7 +4,7 @@
 //! A slug depends on nothing but its text, so that each export gives a client the same name. The
 //! function must never change: a changed slug would make a new client of an existing one.
 
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -66,8 +66,9 @@ fn words(text: &str) -> String {
 }
 
 fn hash(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    let first = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    let digest = digest(&SHA256, text.as_bytes());
+    let first =
+        digest.as_ref().iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     let mut rest = usize::try_from(first % 27_u64.pow(8)).unwrap_or_default();
     let mut hash = String::with_capacity(HASH_LENGTH);
     for _ in 0..HASH_LENGTH {
