@@ -2,17 +2,7 @@
 
 use std::path::Path;
 
-use crate::row::{Row, Setting};
-
-const KUBECONFIG: (&str, &str) = (
-    "kubeconfig",
-    r#"
-clusters: [{name: c, cluster: {server: "https://api.example.test:6443", certificate-authority-data: <authority>}}]
-users: [{name: u, user: {token: secret}}]
-contexts: [{name: x, context: {cluster: c, user: u}}]
-current-context: x
-"#,
-);
+use crate::row::{REMOTE, Row, Setting};
 
 #[test]
 fn a_proxy_that_cannot_be_used_is_named_with_the_variable() {
@@ -26,8 +16,7 @@ fn a_proxy_that_cannot_be_used_is_named_with_the_variable() {
         ("socks that is down", &[("HTTPS_PROXY", "socks5://127.0.0.1:1")]),
         ("TLS with a server without it", &[("HTTPS_PROXY", "https://localhost:<http-proxy>")]),
     ] {
-        let row =
-            Row { name, environment, files: &[KUBECONFIG], options: &["--request-timeout=3"] };
+        let row = Row { name, environment, files: &[REMOTE], options: &["--request-timeout=3"] };
         let output = setting.run_ours(&row);
         let errors = String::from_utf8(output.stderr).unwrap();
         assert!(!errors.contains("secret"), "{errors}");
@@ -41,7 +30,7 @@ fn answer(setting: &Setting, line: &[&'static str]) -> String {
     let row = Row {
         name: "line",
         environment: &[("HTTPS_PROXY", "http://127.0.0.1:<http-proxy>")],
-        files: &[KUBECONFIG, ("other", "")],
+        files: &[REMOTE, ("other", "")],
         options: &[],
     };
     let program = Path::new(env!("CARGO_BIN_EXE_clientfleet"));
@@ -90,7 +79,7 @@ fn options_may_stand_before_the_command() {
 fn a_wrong_token_is_not_quoted() {
     let setting = Setting::create();
     for token in ["secret secret", "secret\n", "secr\u{e9}t-secret"] {
-        let row = Row { name: "token", environment: &[], files: &[KUBECONFIG], options: &[] };
+        let row = Row { name: "token", environment: &[], files: &[REMOTE], options: &[] };
         let program = Path::new(env!("CARGO_BIN_EXE_clientfleet"));
         let output = setting.run(program, &["clients", "--token", token], &row);
         let errors = String::from_utf8(output.stderr).unwrap();

@@ -1,17 +1,6 @@
 //! Proxies from the environment and from kubeconfigs, and the exceptions from them.
 
-use crate::row::{Row, Setting};
-
-/// A kubeconfig for a server that has a name which only a proxy can resolve.
-const REMOTE: (&str, &str) = (
-    "kubeconfig",
-    r#"
-clusters: [{name: c, cluster: {server: "https://api.example.test:6443", certificate-authority-data: <authority>}}]
-users: [{name: u, user: {token: secret}}]
-contexts: [{name: x, context: {cluster: c, user: u}}]
-current-context: x
-"#,
-);
+use crate::row::{REMOTE, Row, Setting};
 
 /// A kubeconfig for a server at an address of this machine that is not the loopback.
 const LOCAL: (&str, &str) = (

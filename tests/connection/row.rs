@@ -25,6 +25,17 @@ pub struct Row {
     pub options: &'static [&'static str],
 }
 
+/// A kubeconfig for a server that has a name which only a proxy can resolve.
+pub const REMOTE: (&str, &str) = (
+    "kubeconfig",
+    r#"
+clusters: [{name: c, cluster: {server: "https://api.example.test:6443", certificate-authority-data: <authority>}}]
+users: [{name: u, user: {token: secret}}]
+contexts: [{name: x, context: {cluster: c, user: u}}]
+current-context: x
+"#,
+);
+
 /// The test environment of some rows.
 pub struct Setting {
     pub folder: tempfile::TempDir,
