@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::lag::{Freshness, Generations};
 use crate::api::Text;
 use crate::api::fleet::{ClientFleetSpec, ClientFleetStatus, ClientStatus, LastOffer, Reported};
+use crate::ddi::ActionId;
 use crate::plan::State;
 use crate::values::Timestamp;
 
@@ -54,6 +55,16 @@ pub struct Entry<'a> {
     pub reported: Option<&'a Reported>,
     /// Decided row; `None` if the status has no row of this client.
     pub row: Option<&'a Row>,
+}
+
+impl Entry<'_> {
+    /// Returns the id of the action by which the client gets this offer.
+    #[must_use]
+    pub fn action(&self, offer: &LastOffer) -> ActionId {
+        let namespace = self.fleet.metadata.namespace.as_deref().unwrap_or_default();
+        let name = self.fleet.client_name(self.index).map_or("", Text::as_str);
+        ActionId::of(namespace, name, &offer.version, offer.time)
+    }
 }
 
 impl DeliveryFleet {

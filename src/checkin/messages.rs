@@ -9,7 +9,7 @@ use crate::ddi::ActionId;
 use crate::ddi::attributes::{AgentFacts, Change};
 use crate::plan::State;
 use crate::plan::version_text::is_same_version;
-use crate::values::Timestamp;
+use crate::values::{Timestamp, rfc3339};
 
 /// What a success that closes an action says about the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,10 +43,6 @@ pub enum Message {
 /// What a message is about.
 #[derive(Clone, Copy, Debug)]
 pub struct About<'a> {
-    /// Namespace of the client.
-    pub namespace: &'a str,
-    /// Name of the client.
-    pub client: &'a str,
     /// The client in its fleet.
     pub entry: Entry<'a>,
     /// True if the agent closes an action only after its restart.
@@ -83,7 +79,7 @@ impl About<'_> {
     ) -> (Report, Taken) {
         let seen = Report::seen(self.now);
         let current = self.entry.row.and_then(|row| Some((row, row.last_offer.as_deref()?)));
-        let current = current.filter(|(_, offer)| self.action(offer) == action);
+        let current = current.filter(|(_, offer)| self.entry.action(offer) == action);
         let Some((row, offer)) = current else { return (seen, Taken::OtherAction) };
         match message {
             Message::Proceeding { begins, awaits_restart } => {
@@ -138,7 +134,7 @@ impl About<'_> {
     #[must_use]
     pub fn installed(&self, session: &Session) -> Option<Report> {
         let offer = self.entry.row?.last_offer.as_deref()?;
-        let is_installed = session.staged_without_close() == Some(self.action(offer));
+        let is_installed = session.staged_without_close() == Some(self.entry.action(offer));
         let staged = self.entry.reported.and_then(|facts| facts.staged_version.as_ref());
         let is_known = staged.is_some_and(|staged| is_same_version(staged, &offer.version));
         (is_installed && !is_known && !self.runs(&offer.version)).then(|| self.staged(offer))
@@ -168,7 +164,7 @@ impl About<'_> {
     }
 
     fn failure(&self, version: &Text, message: Option<Text>) -> Report {
-        let time = self.now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        let time = rfc3339(self.now);
         let error = LastError { version: Some(version.clone()), message, time: Some(time.into()) };
         Report { last_error: Some(error), staged_version: Some(None), ..Report::seen(self.now) }
     }
@@ -176,10 +172,6 @@ impl About<'_> {
     fn runs(&self, version: &Text) -> bool {
         let runs = self.entry.reported.and_then(|facts| facts.version.as_ref());
         runs.is_some_and(|runs| is_same_version(runs, version))
-    }
-
-    fn action(&self, offer: &LastOffer) -> ActionId {
-        ActionId::of(self.namespace, self.client, &offer.version, offer.time)
     }
 }
 

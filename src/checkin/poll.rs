@@ -118,7 +118,7 @@ impl Poll<'_> {
             return Answer { link: None, asks_attributes: true, sleep, why: Why::NoFleet };
         };
         let (link, why) = match entry.row {
-            Some(row) => self.link(session, entry, row, validity),
+            Some(row) => DecidedPoll::new(self, session, entry, row).link(validity),
             None => (None, Why::NothingOffered),
         };
         // An agent that is asked to stop, or works on an action, must not be asked anything else.
@@ -129,96 +129,9 @@ impl Poll<'_> {
         Answer { link, asks_attributes, sleep, why }
     }
 
-    fn link(
-        &self,
-        session: &Session,
-        entry: Entry<'_>,
-        row: &Row,
-        validity: Validity,
-    ) -> (Option<Link>, Why) {
-        let doubt = match validity {
-            Validity::Over => return self.ended(session, entry, row),
-            Validity::Unknown(doubt) => Some(Why::InDoubt(doubt)),
-            Validity::Valid => self.has_unwritten_reports.then_some(Why::ReportsUnwritten),
-        };
-        match (doubt, row.state) {
-            (Some(why), _) => (self.kept(session, row), why),
-            (None, Some(State::Distributing)) => self.offered(session, row),
-            (None, Some(State::RestartRequired)) => self.staged(session, row),
-            (None, _) => self.ended(session, entry, row),
-        }
-    }
-
-    /// Keeps the link to an action that the client has already fetched.
-    fn kept(&self, session: &Session, row: &Row) -> Option<Link> {
-        let action = self.action(row.last_offer.as_deref()?);
-        (session.in_progress() == Some(action)).then_some(Link::Deployment(action))
-    }
-
-    fn offered(&self, session: &Session, row: &Row) -> (Option<Link>, Why) {
-        let Some(offer) = row.offer() else { return (None, Why::NothingOffered) };
-        let action = self.action(offer);
-        if let Some(other) = session.in_progress().filter(|other| *other != action) {
-            return (Some(Link::Cancel(other)), Why::Stopped);
-        }
-        if session.has_closed(action) {
-            return (None, Why::Closed);
-        }
-        if !self.is_package_ready {
-            return (None, Why::PackageMissing);
-        }
-        let is_known = session.in_progress() == Some(action) || self.has_recent_version(session);
-        if is_known || session.version_requests() >= MAX_VERSION_REQUESTS {
-            return (Some(Link::Deployment(action)), Why::Offered);
-        }
-        (None, Why::VersionWanted)
-    }
-
-    /// Answers a client that has staged its target. swupdate closes the action after its restart,
-    /// and only if it is still linked; other agents would install again.
-    fn staged(&self, session: &Session, row: &Row) -> (Option<Link>, Why) {
-        let action = row.last_offer.as_deref().filter(|offer| is_of_target(offer, row));
-        let action = action.map(|offer| self.action(offer)).filter(|action| {
-            let is_done = session.has_closed(*action) || session.has_reinstalled(*action);
-            self.closes_after_restart && !is_done
-        });
-        (action.map(Link::Deployment), Why::RestartPending)
-    }
-
-    /// Answers a client whose offer has ended. It must stop if it may still work on the
-    /// offer.
-    fn ended(&self, session: &Session, entry: Entry<'_>, row: &Row) -> (Option<Link>, Why) {
-        let stopped = row.last_offer.as_deref().and_then(|offer| {
-            let action = self.action(offer);
-            let may_be_in_progress = session.in_progress() == Some(action)
-                || (self.started > offer.time && !session.is_ended(action));
-            let is_open = may_be_in_progress
-                && !is_settled(offer, entry)
-                && self.is_recent(self.end_of_offer(row)?);
-            is_open.then_some(Link::Cancel(action))
-        });
-        // An action of an earlier offer that the row no longer shows.
-        let stopped = stopped.or_else(|| {
-            let own = row.last_offer.as_deref().map(|offer| self.action(offer));
-            session.in_progress().filter(|action| Some(*action) != own).map(Link::Cancel)
-        });
-        (stopped, if stopped.is_some() { Why::Stopped } else { Why::NothingOffered })
-    }
-
-    fn end_of_offer(&self, row: &Row) -> Option<Timestamp> {
-        match row.state {
-            Some(State::Distributing) => row.next_transition,
-            _ => row.since,
-        }
-    }
-
     fn is_recent(&self, end: Timestamp) -> bool {
         let idle = TimeDelta::from_std(self.intervals.idle).unwrap_or(MIN_CANCEL_TIME);
         self.now - end < MIN_CANCEL_TIME.max(idle * CANCEL_POLLS)
-    }
-
-    fn action(&self, offer: &LastOffer) -> ActionId {
-        ActionId::of(self.namespace, self.client, &offer.version, offer.time)
     }
 
     fn has_recent_version(&self, session: &Session) -> bool {
@@ -267,6 +180,100 @@ impl Poll<'_> {
     fn part(&self, of: Duration) -> Duration {
         let bytes = self.namespace.bytes().chain([0]).chain(self.client.bytes());
         of.mul_f64((fnv1a(bytes) >> 11) as f64 / (1_u64 << 53) as f64)
+    }
+}
+
+/// A poll of a client for which the controller has decided.
+struct DecidedPoll<'a> {
+    poll: &'a Poll<'a>,
+    session: &'a Session,
+    entry: Entry<'a>,
+    row: &'a Row,
+    /// Last offer to the client, with the id of its action.
+    last: Option<(&'a LastOffer, ActionId)>,
+}
+
+impl<'a> DecidedPoll<'a> {
+    fn new(poll: &'a Poll<'a>, session: &'a Session, entry: Entry<'a>, row: &'a Row) -> Self {
+        let last = row.last_offer.as_deref().map(|offer| (offer, entry.action(offer)));
+        Self { poll, session, entry, row, last }
+    }
+
+    fn link(&self, validity: Validity) -> (Option<Link>, Why) {
+        let doubt = match validity {
+            Validity::Over => return self.ended(),
+            Validity::Unknown(doubt) => Some(Why::InDoubt(doubt)),
+            Validity::Valid => self.poll.has_unwritten_reports.then_some(Why::ReportsUnwritten),
+        };
+        match (doubt, self.row.state) {
+            (Some(why), _) => (self.kept(), why),
+            (None, Some(State::Distributing)) => self.offered(),
+            (None, Some(State::RestartRequired)) => self.staged(),
+            (None, _) => self.ended(),
+        }
+    }
+
+    /// Keeps the link to an action that the client has already fetched.
+    fn kept(&self) -> Option<Link> {
+        let (_, action) = self.last?;
+        (self.session.in_progress() == Some(action)).then_some(Link::Deployment(action))
+    }
+
+    fn offered(&self) -> (Option<Link>, Why) {
+        let Self { poll, session, .. } = self;
+        let Some((_, action)) = self.last else { return (None, Why::NothingOffered) };
+        if let Some(other) = session.in_progress().filter(|other| *other != action) {
+            return (Some(Link::Cancel(other)), Why::Stopped);
+        }
+        if session.has_closed(action) {
+            return (None, Why::Closed);
+        }
+        if !poll.is_package_ready {
+            return (None, Why::PackageMissing);
+        }
+        let is_known = session.in_progress() == Some(action) || poll.has_recent_version(session);
+        if is_known || session.version_requests() >= MAX_VERSION_REQUESTS {
+            return (Some(Link::Deployment(action)), Why::Offered);
+        }
+        (None, Why::VersionWanted)
+    }
+
+    /// Answers a client that has staged its target. swupdate closes the action after its restart,
+    /// and only if it is still linked; other agents would install again.
+    fn staged(&self) -> (Option<Link>, Why) {
+        let is_linked = |(offer, action): &(&LastOffer, ActionId)| {
+            let is_done = self.session.has_closed(*action) || self.session.has_reinstalled(*action);
+            self.poll.closes_after_restart && is_of_target(offer, self.row) && !is_done
+        };
+        let linked = self.last.filter(is_linked);
+        (linked.map(|(_, action)| Link::Deployment(action)), Why::RestartPending)
+    }
+
+    /// Answers a client whose offer has ended. It must stop if it may still work on the offer.
+    fn ended(&self) -> (Option<Link>, Why) {
+        let own = self.last.map(|(_, action)| action);
+        let stopped = match self.last {
+            Some((offer, action)) if self.may_work_on(offer, action) => Some(action),
+            // An action of an earlier offer that the row no longer shows.
+            _ => self.session.in_progress().filter(|action| Some(*action) != own),
+        };
+        match stopped {
+            Some(action) => (Some(Link::Cancel(action)), Why::Stopped),
+            None => (None, Why::NothingOffered),
+        }
+    }
+
+    /// Returns whether the client may still work on its last offer, which has ended.
+    fn may_work_on(&self, offer: &LastOffer, action: ActionId) -> bool {
+        let end = match self.row.state {
+            Some(State::Distributing) => self.row.next_transition,
+            _ => self.row.since,
+        };
+        let is_in_progress = self.session.in_progress() == Some(action)
+            || (self.poll.started > offer.time && !self.session.is_ended(action));
+        is_in_progress
+            && !is_settled(offer, self.entry)
+            && end.is_some_and(|end| self.poll.is_recent(end))
     }
 }
 

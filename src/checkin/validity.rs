@@ -3,9 +3,9 @@
 //! computed. In doubt, an offer does not count.
 
 use super::fleet::{DeliveryFleet, Entry, Row};
-use crate::api::fleet::{ClientFleetSpec, LastOffer};
 use crate::plan::State;
-use crate::plan::version_text::is_same_version;
+use crate::plan::facts::Package;
+use crate::plan::version_text::VersionText;
 use crate::values::Timestamp;
 
 /// Whether the decision about a client counts.
@@ -86,30 +86,14 @@ fn doubt(
         return Some(Doubt::PolicyGone);
     }
     let spec = entry.fleet.spec.as_deref()?;
-    if spec.package_from.is_some() && !is_package_unchanged(entry.fleet, surroundings) {
+    // Without `packageFrom`, the package is part of the spec that the status was computed from.
+    spec.package_from.as_ref()?;
+    let source = surroundings.package_source.and_then(|source| source.spec.as_deref());
+    let package = Package::read(spec, source);
+    if package.current.as_ref().map(|current| &current.raw) != entry.fleet.package_version.as_ref()
+    {
         return Some(Doubt::PackageChanged);
     }
-    let source = surroundings.package_source.and_then(|source| source.spec.as_deref());
-    let is_withdrawn = row.offer().is_some() && source.is_some_and(|source| withdraws(source, row));
-    is_withdrawn.then_some(Doubt::TargetWithdrawn)
-}
-
-fn is_package_unchanged(fleet: &DeliveryFleet, surroundings: &Surroundings<'_>) -> bool {
-    let source = surroundings.package_source.and_then(|source| source.spec.as_deref());
-    let now = source.and_then(|spec| spec.package_version.as_ref());
-    now == fleet.package_version.as_ref()
-}
-
-fn withdraws(spec: &ClientFleetSpec, row: &Row) -> bool {
-    let mut withdrawn = spec.withdrawn_versions.iter().flatten();
-    let Some(target) = &row.target else { return false };
-    withdrawn.any(|version| is_same_version(version, target))
-}
-
-impl Row {
-    /// Returns the offer of the row, if the client is offered its target.
-    #[must_use]
-    pub fn offer(&self) -> Option<&LastOffer> {
-        self.last_offer.as_deref().filter(|_| self.state == Some(State::Distributing))
-    }
+    let offered = row.target.clone().filter(|_| row.state == Some(State::Distributing))?;
+    package.has_withdrawn(&VersionText::new(offered)).then_some(Doubt::TargetWithdrawn)
 }

@@ -56,15 +56,13 @@ impl MessageCase {
             "nextTransitionTime": self.next, "lastOffer": offer,
         });
         let fleet = DeliveryFleet::new(
-            ObjectMeta::default(),
+            ObjectMeta { namespace: Some("clients".to_owned()), ..ObjectMeta::default() },
             Some(Arc::new(serde_json::from_value(spec).unwrap())),
             Some(serde_json::from_value(json!({"clients": [row]})).unwrap()),
             None,
             at(NOON),
         );
         let about = About {
-            namespace: "clients",
-            client: "a",
             entry: fleet.entry(0).unwrap(),
             closes_after_restart: self.closes_after_restart,
             closed_means: self.closed_means,

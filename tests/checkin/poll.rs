@@ -85,7 +85,11 @@ impl PollCase {
     fn answer(&self) -> Answer {
         let spec = json!({"clients": [{"name": "a", "reported": self.reported}]});
         let status = json!({"observedGeneration": 1, "clients": [self.row]});
-        let metadata = ObjectMeta { generation: Some(1), ..ObjectMeta::default() };
+        let metadata = ObjectMeta {
+            namespace: Some("clients".to_owned()),
+            generation: Some(1),
+            ..ObjectMeta::default()
+        };
         let fleet = DeliveryFleet::new(
             metadata,
             Some(Arc::new(serde_json::from_value(spec).unwrap())),
