@@ -13,7 +13,7 @@ use crate::api::fleet::ClientStatus;
 use crate::plan::policy::Policy;
 use crate::plan::version_text::VersionText;
 use crate::plan::{self, Estate, Plan};
-use crate::values::{Timestamp, rfc3339};
+use crate::values::{Timestamp, parse_rfc3339, rfc3339};
 
 /// Counts of the clients that one policy governs, by the effect of the policy on each client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -131,7 +131,7 @@ fn seen_later(estate: &Estate, now: Timestamp, at: Timestamp) -> Estate {
         let spec = Arc::make_mut(spec);
         let reports = spec.clients.iter_mut().flatten().filter_map(|c| c.reported.as_mut());
         for seen in reports.filter_map(|reported| reported.last_seen.as_mut()) {
-            let then = seen.parse::<Timestamp>().ok();
+            let then = parse_rfc3339(seen);
             if let Some(later) = then.and_then(|then| then.checked_add_signed(at - now)) {
                 *seen = rfc3339(later).as_str().into();
             }
