@@ -10,6 +10,7 @@ use kube::core::ObjectMeta;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::gitops::managers_of_field;
 use super::terminal::table::printable;
 use super::terminal::times::TimeFormatter;
 use crate::values::{Timestamp, parse_rfc3339, rfc3339};
@@ -18,8 +19,10 @@ const CHANGED_BY: &str = "clientfleet.dev/changed-by";
 const CHANGED_AT: &str = "clientfleet.dev/changed-at";
 /// Maximum length of a user name that is recorded or shown, in characters.
 const MAX_NAME_CHARS: usize = 256;
-/// Field managers of the commands that record changes.
-const MANAGERS: [&str; 2] = ["clientfleet-halt", "clientfleet-settings"];
+/// Field manager of `halt` and `resume`.
+pub(super) const HALT_MANAGER: &str = "clientfleet-halt";
+/// Field manager of `settings --select`.
+pub(super) const SETTINGS_MANAGER: &str = "clientfleet-settings";
 
 /// Who changed a policy with this program, and when.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -38,6 +41,12 @@ impl RecordedChange {
         Self { changed_by: user.and_then(bounded), changed_at: Some(at) }
     }
 
+    /// Creates the record of a change by a user whose name was asked for. Also returns why the name
+    /// is not known.
+    pub fn by_user(name: Result<String, String>, at: Timestamp) -> (Self, Option<String>) {
+        (Self::new(name.as_deref().ok(), at), name.err())
+    }
+
     /// Reads the record from the annotations of a policy.
     pub fn of(metadata: &ObjectMeta) -> Self {
         Self::read(|key| metadata.annotations.as_ref()?.get(key).map(String::as_str))
@@ -46,14 +55,9 @@ impl RecordedChange {
     /// Reads the record from the annotations of a policy, unless another field manager has changed
     /// the setting since: then the record says nothing about the present setting.
     pub fn of_setting(metadata: &ObjectMeta) -> Self {
-        let managers = metadata.managed_fields.as_deref().unwrap_or_default();
-        let is_present = managers.is_empty()
-            || managers.iter().any(|entry| {
-                let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
-                let manager = entry.manager.as_deref().unwrap_or_default();
-                MANAGERS.contains(&manager)
-                    && fields.and_then(|f| f.get("f:spec")?.get("f:upgrade")).is_some()
-            });
+        let is_present = metadata.managed_fields.as_ref().is_none_or(Vec::is_empty)
+            || managers_of_field(metadata, "upgrade")
+                .any(|manager| [HALT_MANAGER, SETTINGS_MANAGER].contains(&manager));
         if is_present { Self::of(metadata) } else { Self::default() }
     }
 

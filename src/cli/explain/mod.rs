@@ -85,13 +85,13 @@ pub(super) async fn run(args: &ExplainArgs, cx: &Context) -> Result<CommandOutpu
     check_local(args.local, &args.connection)?;
     let wanted = ClientQuery::read(&args.client, args.fleet.as_deref(), &args.place)?;
     let at = args.at.unwrap_or(cx.now);
-    let source = if args.local {
+    let mut source = if args.local {
         ExplainSource::files(&args.files, &wanted, at)?
     } else {
         ExplainSource::cluster(&args.connection, &args.place, &wanted).await?
     };
-    let (mut remarks, changes) = (source.remarks.clone(), source.changes.clone());
     let found = source.found(&wanted)?;
+    let ExplainSource { mut remarks, changes, .. } = source;
     let explanations = changes.add_to(explain(found, at), &mut remarks).await;
     let output = match args.output {
         ExplainFormat::Text => {

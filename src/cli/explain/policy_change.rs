@@ -24,7 +24,6 @@ pub(super) struct ExplainedClient {
 
 /// Recorded changes of policies. Those in a cluster are read when they are needed, because the list
 /// of policies omits annotations.
-#[derive(Clone)]
 pub(super) struct PolicyChanges {
     /// The cluster; `None` if the changes of all policies are known from files.
     pub cluster: Option<Cluster>,

@@ -96,8 +96,8 @@ impl ExplainSource {
     }
 
     /// Returns the clients that were found, with the policies of their namespaces.
-    pub fn found(mut self, wanted: &ClientQuery) -> Result<Vec<FoundClients>, Failure> {
-        let mut found = self.search.hits(wanted, &self.place)?;
+    pub fn found(&mut self, wanted: &ClientQuery) -> Result<Vec<FoundClients>, Failure> {
+        let mut found = std::mem::take(&mut self.search).hits(wanted, &self.place)?;
         for (namespace, found) in &mut found {
             found.policies = self.policies.remove(namespace).unwrap_or_default();
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-pub(crate) use self::owner::{Owner, owner_of_field, owner_of_object};
+pub(crate) use self::owner::{Owner, managers_of_field, owner_of_field, owner_of_object};
 
 /// Whether a change is made or only tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -92,13 +92,19 @@ pub(crate) fn owner_of_object(metadata: &ObjectMeta) -> Option<Owner> {
 /// Returns the GitOps owner of the spec's field `field`, or of a field inside `field`, according to
 /// `managedFields`.
 pub(crate) fn owner_of_field(metadata: &ObjectMeta, field: &str) -> Option<Owner> {
-    let entries = metadata.managed_fields.iter().flatten();
-    let owners = entries.filter(|entry| owns(entry, field)).filter_map(|entry| {
-        let name = entry.manager.as_deref()?;
+    managers_of_field(metadata, field).find_map(|name| {
         let (_, tool) = MANAGERS.iter().find(|(start, _)| name.starts_with(start))?;
         Some(Owner { tool, by: Some(format!("field manager {name}")) })
-    });
-    owners.into_iter().next()
+    })
+}
+
+/// Returns the field managers that own the spec's field `field`, or a field inside `field`.
+pub(crate) fn managers_of_field<'a>(
+    metadata: &'a ObjectMeta,
+    field: &'a str,
+) -> impl Iterator<Item = &'a str> {
+    let entries = metadata.managed_fields.iter().flatten();
+    entries.filter(move |entry| owns(entry, field)).filter_map(|entry| entry.manager.as_deref())
 }
 
 fn owns(entry: &ManagedFieldsEntry, field: &str) -> bool {

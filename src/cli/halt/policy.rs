@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::UpgradePolicy;
 use crate::api::policy::{HALT_POLICY_NAME, MANAGED_BY, Mode, UpgradePolicySpec};
-use crate::cli::recorded_change::RecordedChange;
+use crate::cli::recorded_change::{HALT_MANAGER, RecordedChange};
 use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::Parsed;
 use crate::values::Timestamp;
@@ -17,7 +17,7 @@ use crate::values::Timestamp;
 pub(in crate::cli) const NAME: &str = HALT_POLICY_NAME;
 /// Field manager that writes the halt policy. It has the same name as the policy, so that one
 /// search finds both.
-pub(super) const MANAGER: &str = "clientfleet-halt";
+pub(super) const MANAGER: &str = HALT_MANAGER;
 /// Priority of the halt policy. It is the maximum of a signed 32-bit integer, so no policy can have
 /// a higher priority, and of equal priorities no policy that distributes comes before the halt
 /// policy.

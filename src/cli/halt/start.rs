@@ -48,8 +48,8 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
         }
     };
     // Ask only now, because a credential plugin may have to log the user in first.
-    let cx =
-        HaltRun { cluster: &cluster, arguments, user: &user(&cluster, arguments), now: cx.now };
+    let user = (arguments.place.dry_run != DryRun::Client).then(|| cluster.user_name());
+    let cx = HaltRun { cluster: &cluster, arguments, user, now: cx.now };
     let interrupt = Interrupt::listen();
     let counting = async |begun| {
         tokio::select! {
@@ -98,17 +98,12 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
     Ok(HaltReport { dry_run: arguments.place.dry_run, namespaces, not_known, not_recorded })
 }
 
-/// Starts to ask for the name of the user. A client-side dry run sends nothing.
-fn user(cluster: &Cluster, arguments: &HaltArgs) -> Option<UserName> {
-    (arguments.place.dry_run != DryRun::Client).then(|| cluster.user_name())
-}
-
 /// One run of `halt`, for all of its namespaces.
 struct HaltRun<'a> {
     cluster: &'a Cluster,
     arguments: &'a HaltArgs,
     /// Name of the user; `None` in a client-side dry run.
-    user: &'a Option<UserName>,
+    user: Option<UserName>,
     now: Timestamp,
 }
 
@@ -116,11 +111,8 @@ impl HaltRun<'_> {
     /// Returns the record of a change that the user makes now, and why it names no user.
     async fn change(&self) -> (RecordedChange, Option<String>) {
         match self.user.clone() {
+            Some(user) => RecordedChange::by_user(user.await, self.now),
             None => (RecordedChange::default(), None),
-            Some(user) => match user.await {
-                Ok(name) => (RecordedChange::new(Some(&name), self.now), None),
-                Err(why) => (RecordedChange::new(None, self.now), Some(why)),
-            },
         }
     }
 }

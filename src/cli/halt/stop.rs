@@ -213,11 +213,10 @@ const RECORD_TIMEOUT: Duration = Duration::from_secs(2);
 /// If the policy cannot be written, notes why: the policy is deleted all the same.
 async fn record(run: &ResumeRun<'_>, namespace: &str, metadata: &ObjectMeta) -> ObjectMeta {
     let Some(user) = run.user.clone() else { return metadata.clone() };
-    let name = user.await;
-    if let Err(why) = &name {
-        *run.not_recorded.borrow_mut() = Some(why.clone());
+    let (change, unnamed) = RecordedChange::by_user(user.await, run.now);
+    if unnamed.is_some() {
+        *run.not_recorded.borrow_mut() = unnamed;
     }
-    let change = RecordedChange::new(name.as_deref().ok(), run.now);
     let patch = json!({"metadata": {
         "annotations": change.merge_patch(),
         "resourceVersion": metadata.resource_version,

@@ -9,16 +9,16 @@ use super::choice::Choice;
 use crate::api::UpgradePolicy;
 use crate::cli::Failure;
 use crate::cli::cluster::{Cluster, OnePolicy, attempt, with_doubt};
-use crate::cli::recorded_change::RecordedChange;
+use crate::cli::recorded_change::{RecordedChange, SETTINGS_MANAGER};
 use crate::cli::terminal::interrupt::Interrupt;
 use crate::cli::terminal::table::printable;
 
-const FIELD_MANAGER: &str = "clientfleet-settings";
 /// Maximum number of attempts to write a policy. After a conflict, `settings` tries again only if
 /// the spec of the policy is unchanged.
 const MAX_WRITE_ATTEMPTS: usize = 5;
 
-/// Writes `choice` into `policy`, and records who changes it. Returns an error if the policy has changed since it was read.
+/// Writes `choice` into `policy`, and records who changes it. Returns an error if the policy has
+/// changed since it was read.
 pub(super) async fn make(
     cluster: &Cluster,
     namespace: &str,
@@ -35,7 +35,7 @@ pub(super) async fn make(
         &ApiResource::erase::<UpgradePolicy>(&()),
     );
     let parameters = PatchParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
+        field_manager: Some(SETTINGS_MANAGER.to_owned()),
         dry_run,
         ..PatchParams::default()
     };

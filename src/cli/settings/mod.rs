@@ -306,9 +306,8 @@ impl SelectionRun<'_> {
                 }
             }
             if let Some(user) = user {
-                let name = user.await;
-                selected.change = RecordedChange::new(name.as_deref().ok(), cx.now);
-                selected.not_recorded = name.err();
+                (selected.change, selected.not_recorded) =
+                    RecordedChange::by_user(user.await, cx.now);
             }
             selected.result = make(cluster, args, policy, &selected).await?;
         }
