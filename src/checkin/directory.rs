@@ -45,17 +45,16 @@ impl Directory {
     pub fn apply(&mut self, fleet: Arc<DeliveryFleet>) {
         let key = key(&fleet);
         let position = self.positions.get(&key).copied();
-        let before = position.and_then(|position| self.fleet(position).cloned());
         let position = position.unwrap_or_else(|| self.add_position(key));
-        if before.as_ref().is_none_or(|before| !has_same_clients(before, &fleet)) {
-            if let Some(before) = before {
-                self.remove_clients(position, &before);
-            }
-            self.add_clients(position, &fleet);
+        let Some(place) = self.fleets.get_mut(position as usize) else { return };
+        let before = place.replace(Arc::clone(&fleet));
+        if before.as_ref().is_some_and(|before| has_same_clients(before, &fleet)) {
+            return;
         }
-        if let Some(place) = self.fleets.get_mut(position as usize) {
-            *place = Some(fleet);
+        if let Some(before) = before {
+            self.remove_clients(position, &before);
         }
+        self.add_clients(position, &fleet);
     }
 
     /// Removes a fleet.
@@ -124,20 +123,17 @@ impl Directory {
     }
 
     fn add_clients(&mut self, position: u32, fleet: &DeliveryFleet) {
+        let Self { clients, fleets, hasher, .. } = self;
+        // A table that grows must hash its entries again, so it reads their names.
+        let rehash = |place: &Place| {
+            let known = fleets.get(place.fleet as usize).and_then(Option::as_deref);
+            let name = known.and_then(|known| known.client_name(usize::from(place.index)));
+            hash_with(hasher, known.map_or("", namespace_of), name.map_or("", Text::as_str))
+        };
         for (index, name) in (0..).zip(fleet.client_names()) {
-            let hash = self.hash(namespace_of(fleet), name);
+            let hash = hash_with(hasher, namespace_of(fleet), name);
             let place = Place { fleet: position, index, tag: tag(hash) };
-            // A table that grows must hash its entries again, so it reads their names.
-            let Self { clients, fleets, hasher, .. } = self;
-            clients.insert_unique(hash, place, |place| {
-                let known = fleets.get(place.fleet as usize).and_then(Option::as_ref);
-                let known = known.map_or(fleet, |known| match place.fleet == position {
-                    true => fleet,
-                    false => known,
-                });
-                let name = known.client_name(usize::from(place.index));
-                hash_with(hasher, namespace_of(known), name.map_or("", Text::as_str))
-            });
+            clients.insert_unique(hash, place, rehash);
         }
     }
 

@@ -106,14 +106,14 @@ impl ReportQueue {
 
     /// Records that a change of the fleet's spec was seen. It may be a write of this process, of a replica or of a user.
     pub fn spec_changed(&mut self, fleet: &FleetKey, now: Timestamp) {
-        if let Some(pending) = self.fleets.get_mut(fleet) {
-            pending.next_write = Some(now + FLEET_INTERVAL);
-        }
+        let pending = self.fleets.entry(fleet.clone()).or_default();
+        pending.next_write = Some(now + FLEET_INTERVAL);
     }
 
     /// Returns the fleet to write now: of those that are due, the one with the oldest report. The
     /// caller must then call [`Self::stored`] or [`Self::failed`].
     pub fn next(&mut self, now: Timestamp) -> Next {
+        self.fleets.retain(|_, fleet| fleet.forget_old(now));
         let mut soonest: Option<Timestamp> = None;
         let mut oldest: Option<(Timestamp, &FleetKey)> = None;
         for (key, fleet) in &self.fleets {
@@ -137,13 +137,9 @@ impl ReportQueue {
     }
 
     /// Records that the write of a fleet is stored.
-    pub fn stored(&mut self, fleet: &FleetKey, now: Timestamp) {
+    pub fn stored(&mut self, fleet: &FleetKey) {
         if let Some(pending) = self.fleets.get_mut(fleet) {
             pending.writing = None;
-            pending.forget_old_changes(now);
-            if pending.is_empty(now) {
-                self.fleets.remove(fleet);
-            }
         }
     }
 
@@ -247,17 +243,15 @@ impl PendingFleet {
         reports
     }
 
-    fn forget_old_changes(&mut self, now: Timestamp) {
+    /// Drops what is too old to matter. Returns whether anything must still be remembered.
+    fn forget_old(&mut self, now: Timestamp) -> bool {
         self.changes
             .retain(|_, changes| changes.back().is_some_and(|last| now - *last < CLIENT_PERIOD));
-    }
-
-    /// Returns whether nothing of the fleet must be remembered.
-    fn is_empty(&self, now: Timestamp) -> bool {
-        self.clients.is_empty()
-            && self.heard_due.is_none()
-            && self.changes.is_empty()
-            && self.next_write.is_none_or(|next| next <= now)
+        self.writing.is_some()
+            || !self.clients.is_empty()
+            || self.heard_due.is_some()
+            || !self.changes.is_empty()
+            || self.next_write.is_some_and(|next| next > now)
     }
 
     fn unwritten(&self, client: &str) -> impl Iterator<Item = &PendingReport> {
@@ -313,11 +307,32 @@ mod tests {
         add(&mut queue, "berlin", "b", "2.0", 100);
         add(&mut queue, "berlin", "c", "2.0", 200);
         assert_eq!(next(&mut queue, 300), "idle", "a write is in progress");
-        queue.stored(&fleet("berlin"), at(300));
+        queue.stored(&fleet("berlin"));
         assert_eq!(next(&mut queue, 300), "wait 4700");
         queue.spec_changed(&fleet("berlin"), at(2000));
         assert_eq!(next(&mut queue, 5000), "wait 2000", "another replica has written");
         assert_eq!(next(&mut queue, 7000), "berlin: b=2.0 c=2.0");
+    }
+
+    #[test]
+    fn the_interval_begins_with_a_change_by_others() {
+        let mut queue = ReportQueue::new(1000.0);
+        queue.spec_changed(&fleet("berlin"), at(0));
+        add(&mut queue, "berlin", "a", "2.0", 1000);
+        assert_eq!(next(&mut queue, 1000), "wait 4000");
+        assert_eq!(next(&mut queue, 5000), "berlin: a=2.0");
+    }
+
+    #[test]
+    fn a_fleet_without_news_is_forgotten() {
+        let mut queue = ReportQueue::new(1000.0);
+        add(&mut queue, "berlin", "a", "2.0", 0);
+        next(&mut queue, 0);
+        queue.stored(&fleet("berlin"));
+        next(&mut queue, 599_999);
+        assert_eq!(queue.fleets.len(), 1, "it counts the changes of the client");
+        next(&mut queue, 600_000);
+        assert!(queue.fleets.is_empty());
     }
 
     #[test]
@@ -345,7 +360,7 @@ mod tests {
         assert_eq!(queue.oldest(), Some(at(0)));
         assert_eq!(next(&mut queue, 200), "wait 1000");
         assert_eq!(next(&mut queue, 1200), "berlin: a=2.0 b=1.0");
-        queue.stored(&fleet("berlin"), at(1300));
+        queue.stored(&fleet("berlin"));
         assert!(queue.is_empty());
     }
 
@@ -361,7 +376,7 @@ mod tests {
                 format!("wait {}", 600_000 - now)
             };
             assert_eq!(next(&mut queue, now), expected);
-            queue.stored(&fleet("berlin"), at(now));
+            queue.stored(&fleet("berlin"));
         }
         assert_eq!(next(&mut queue, 600_000), "berlin: a=7", "only the newest is kept");
     }
@@ -375,7 +390,7 @@ mod tests {
         assert_eq!(next(&mut queue, 0), "wait 1800000");
         add(&mut queue, "berlin", "b", "2.0", 1000);
         assert_eq!(next(&mut queue, 1000), "berlin: a= b=2.0");
-        queue.stored(&fleet("berlin"), at(1000));
+        queue.stored(&fleet("berlin"));
         assert_eq!(next(&mut queue, 1000), "idle");
     }
 }

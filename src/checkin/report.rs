@@ -52,12 +52,10 @@ impl Report {
     /// Returns whether the report changes a fact that decides about the client's upgrade.
     #[must_use]
     pub fn changes_state(&self, stored: Option<&Reported>) -> bool {
+        let before = stored.cloned().unwrap_or_default();
         let after = self.apply(stored);
-        let facts = |reported: Option<&Reported>| {
-            let reported = reported.cloned().unwrap_or_default();
-            (reported.version, reported.staged_version, reported.last_error)
-        };
-        facts(stored) != facts(Some(&after))
+        (after.version, after.staged_version, after.last_error)
+            != (before.version, before.staged_version, before.last_error)
     }
 
     /// Returns whether the report changes anything but `lastSeen`.
