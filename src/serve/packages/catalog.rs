@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::file::{PackageFile, StorePath};
-use super::listing::Listing;
+use super::listing::{ListedVersion, Listing};
 use super::problem::{PackageProblem, ProblemKind};
 use crate::ddi::{Agent, FileName};
 use crate::values::Version;
@@ -147,9 +147,8 @@ impl PackageCatalog {
         is_complete: bool,
     ) -> Self {
         let mut versions: BTreeMap<Version, VersionFolders> = BTreeMap::new();
-        for (name, variants) in &listing.versions {
-            let Ok(version) = Version::parse(name) else { continue };
-            let folders = versions.entry(version).or_default();
+        for (name, ListedVersion { version, variants }) in &listing.versions {
+            let folders = versions.entry(version.clone()).or_default();
             folders.folders.push(name.clone());
             folders.common.folder = name.clone();
             let package =
@@ -157,8 +156,9 @@ impl PackageCatalog {
             folders.variants.extend(variants.iter().map(|name| (name.clone(), package(name))));
         }
         for path in listing.files.keys() {
-            let Ok(version) = Version::parse(&path.version) else { continue };
-            let Some(folders) = versions.get_mut(&version) else { continue };
+            let listed = listing.versions.get(&path.version);
+            let folders = listed.and_then(|listed| versions.get_mut(&listed.version));
+            let Some(folders) = folders else { continue };
             let package = match &path.variant {
                 None => Some(&mut folders.common),
                 Some(variant) => folders.variants.get_mut(variant),
@@ -226,13 +226,20 @@ impl PackageCatalog {
             let artifact = file.artifact();
             file.version() == version && artifact.file == *name && artifact.hashes.sha256 == *sha256
         };
-        self.ready().chain(&self.held).find(is_linked)
+        let offered = self.versions.get(version).into_iter().flat_map(|entry| self.ready_of(entry));
+        offered.chain(&self.held).find(is_linked)
     }
 
     /// Returns all files that can be sent and are offered.
     pub fn ready(&self) -> impl Iterator<Item = &Arc<PackageFile>> {
-        let packages = self.versions.values().filter(|entry| entry.folders.len() == 1);
-        let packages = packages.flat_map(|entry| entry.variants.values().chain([&entry.common]));
+        self.versions.values().flat_map(|entry| self.ready_of(entry))
+    }
+
+    fn ready_of<'a>(
+        &'a self,
+        entry: &'a VersionFolders,
+    ) -> impl Iterator<Item = &'a Arc<PackageFile>> {
+        let packages = entry.packages().filter(|_| entry.folders.len() == 1);
         let packages = packages.filter(|package| !self.unread.contains(&package.folder));
         packages.flat_map(|package| &package.states).filter_map(|state| match state {
             FileState::Ready(file) => Some(file),
@@ -243,8 +250,7 @@ impl PackageCatalog {
     /// Returns the number of files that are not hashed yet, or are still being written.
     #[must_use]
     pub fn pending(&self) -> usize {
-        let entries = self.versions.values();
-        let packages = entries.flat_map(|entry| entry.variants.values().chain([&entry.common]));
+        let packages = self.versions.values().flat_map(VersionFolders::packages);
         let states = packages.flat_map(|package| &package.states);
         states.filter(|state| matches!(state, FileState::Pending)).count()
     }
@@ -274,13 +280,17 @@ impl PackageCatalog {
 }
 
 impl VersionFolders {
+    fn packages(&self) -> impl Iterator<Item = &Package> {
+        self.variants.values().chain([&self.common])
+    }
+
     fn find_problems(&self, problems: &mut BTreeSet<PackageProblem>) {
         if let [first, _, ..] = self.folders.as_slice() {
             let kind = ProblemKind::SameVersion(self.folders.clone());
             problems.insert(PackageProblem::new(first, kind));
             return;
         }
-        for package in self.variants.values().chain([&self.common]) {
+        for package in self.packages() {
             for names in package.ambiguities() {
                 let kind = ProblemKind::NoChoice(names);
                 problems.insert(PackageProblem::new(&package.folder, kind));

@@ -22,12 +22,21 @@ const SIGNATURE_SUFFIX: &str = ".minisig";
 pub struct Listing {
     /// Files with a name that can be served; the identity is `None` if the file cannot be.
     pub files: BTreeMap<StorePath, Option<FileIdentity>>,
-    /// Folders of versions with their variants, also those without files.
-    pub versions: BTreeMap<String, BTreeSet<String>>,
+    /// Folders of versions by their names, also those without files.
+    pub versions: BTreeMap<String, ListedVersion>,
     /// Folders whose content is not known; an empty path is the whole store.
     pub unread: BTreeSet<String>,
     /// What is out of place.
     pub problems: BTreeSet<PackageProblem>,
+}
+
+/// Folder of a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedVersion {
+    /// Version that the folder's name means.
+    pub version: Version,
+    /// Names of the folders of variants.
+    pub variants: BTreeSet<String>,
 }
 
 /// What a path is.
@@ -99,9 +108,10 @@ impl Lister<'_> {
             }
         }
         versions.sort_by(|one, other| other.cmp(one));
-        for (_, version) in versions {
-            self.listing.versions.insert(version.clone(), BTreeSet::new());
-            self.list_version(&version);
+        for (version, name) in versions {
+            let listed = ListedVersion { version, variants: BTreeSet::new() };
+            self.listing.versions.insert(name.clone(), listed);
+            self.list_version(&name);
         }
     }
 
@@ -126,7 +136,9 @@ impl Lister<'_> {
                     found => self.add_file(version, Some(&variant), &name, &found),
                 }
             }
-            self.listing.versions.entry(version.to_owned()).or_default().insert(variant);
+            if let Some(listed) = self.listing.versions.get_mut(version) {
+                listed.variants.insert(variant);
+            }
         }
     }
 

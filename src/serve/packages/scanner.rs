@@ -259,7 +259,8 @@ impl PackageScanner {
         {
             self.held.add(file, now);
         }
-        let Ok(version) = Version::parse(&path.version) else { return };
+        let Some(listed) = self.listing.versions.get(&path.version) else { return };
+        let version = listed.version.clone();
         let content = match open_content(folder, path, &identity) {
             Ok(Some(file)) => Content::Waiting(file),
             // The file was replaced since it was listed, so the next list finds another one.
