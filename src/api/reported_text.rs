@@ -168,10 +168,10 @@ impl TextBound {
         if self.accepts(&line) {
             return Cow::Owned(line);
         }
-        let cuts = line.char_indices().map(|(cut, _)| cut).take(self.max);
+        let cuts: Vec<usize> = line.char_indices().map(|(cut, _)| cut).take(self.max).collect();
         let shortened = |cut: usize| line[..cut].trim_end().to_owned() + end;
-        let fitting = cuts.map(shortened).filter(|shortened| self.accepts(shortened));
-        Cow::Owned(fitting.last().unwrap_or_default())
+        let mut from_the_longest = cuts.into_iter().rev().map(shortened);
+        Cow::Owned(from_the_longest.find(|shortened| self.accepts(shortened)).unwrap_or_default())
     }
 }
 

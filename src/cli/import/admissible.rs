@@ -1,5 +1,5 @@
 //! Finds the clients that admission would reject, and the reasons, with admission checks on
-//! temporary fleets of up to 100 clients.
+//! temporary fleets.
 //!
 //! This module must not access the inventory export.
 
@@ -10,12 +10,11 @@ use serde_json::{Value, json};
 use crate::api::fleet::{Client, LastError, Reported};
 use crate::api::{Kind, Text, admission, bounds};
 
-/// Maximum number of clients in one temporary fleet. Larger fleets would more often reach the limit
-/// of 100 problems that admission reports per object, and would then have to be split and checked
-/// again.
-const CLIENTS_PER_CHECK: usize = 100;
 /// Maximum number of problems that admission reports for one object.
 const MAX_PROBLEMS: usize = 100;
+/// Maximum number of clients in one temporary fleet: fewer than [`MAX_PROBLEMS`], so that a fleet in
+/// which each client has one problem is not split and checked again.
+const CLIENTS_PER_CHECK: usize = MAX_PROBLEMS - 1;
 
 /// A problem that admission finds in a client.
 #[derive(Clone, Debug, PartialEq, Eq)]

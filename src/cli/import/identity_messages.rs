@@ -37,7 +37,8 @@ pub(super) fn remarks(text: &mut String, file: &str, inventory: &Inventory) {
             names.len()
         )
     });
-    limited(text, alike, &format!("warning: {file}: "), "names that differ only in case");
+    let start = format!("warning: {file}: ");
+    limited(text, alike, |line| line, &start, "names that differ only in case");
 }
 
 /// Adds warnings about names in the export that differ only in case from names in fleets.
@@ -72,32 +73,26 @@ pub(super) fn known(
             printable(fleet)
         ))
     });
-    limited(
-        text,
-        alike,
-        &format!("warning: {file}: "),
-        "names that differ only in case from others",
-    );
+    let start = format!("warning: {file}: ");
+    limited(text, alike, |line| line, &start, "names that differ only in case from others");
 }
 
 /// Adds what the values of labels were made of.
 fn labels(text: &mut String, inventory: &Inventory) {
-    let made = inventory.derived.labels.iter().flat_map(|(key, values)| {
-        values.iter().map(move |(value, cell)| {
-            format!("label {}: {} -> {value}\n", printable(key), printable(cell))
-        })
-    });
-    limited(text, made, "", "values of labels");
+    let labels = inventory.derived.labels.iter();
+    let made = labels.flat_map(|(key, values)| values.iter().map(move |made| (key, made)));
+    let line = |(key, (value, cell)): (&String, (&Text, &String))| {
+        format!("label {}: {} -> {value}\n", printable(key), printable(cell))
+    };
+    limited(text, made, line, "", "values of labels");
 }
 
 /// Adds what the names of clients were made of.
 fn names(text: &mut String, inventory: &Inventory) {
     let derived = &inventory.derived;
-    let made = derived
-        .names
-        .iter()
-        .map(|(name, identity)| format!("name: {} -> {name}\n", printable(identity)));
-    limited(text, made, "", "names");
+    let line =
+        |(name, identity): (&Text, &String)| format!("name: {} -> {name}\n", printable(identity));
+    limited(text, derived.names.iter(), line, "", "names");
     if !derived.unkept.is_empty() {
         let (keep, its) =
             if derived.unkept.len() == 1 { ("keeps", "its") } else { ("keep", "their") };
@@ -110,15 +105,15 @@ fn names(text: &mut String, inventory: &Inventory) {
 }
 
 /// Adds the first lines, and the number of the others.
-fn limited(text: &mut String, lines: impl Iterator<Item = String>, start: &str, what: &str) {
-    let mut more = 0;
-    for (index, line) in lines.enumerate() {
-        if index < MAX_PRINTED_PROBLEMS {
-            text.push_str(&line);
-        } else {
-            more += 1;
-        }
-    }
+fn limited<T>(
+    text: &mut String,
+    mut items: impl Iterator<Item = T>,
+    line: impl Fn(T) -> String,
+    start: &str,
+    what: &str,
+) {
+    items.by_ref().take(MAX_PRINTED_PROBLEMS).for_each(|item| text.push_str(&line(item)));
+    let more = items.count();
     if more > 0 {
         *text += &format!("{start}and {more} more {what}\n");
     }

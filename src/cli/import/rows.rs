@@ -103,14 +103,18 @@ pub(super) fn read(sheet: &CsvTable, columns: &ColumnMap, reading: &Reading) -> 
         given: facts::provided(columns),
         ..Inventory::default()
     };
-    let mut read: Vec<(usize, Client)> = Vec::new();
+    let mut read: Vec<(&Record, Client)> = Vec::new();
+    let mut aside: Vec<&Record> = Vec::new();
     for record in &sheet.records {
         match rows.client(record) {
-            (Some(client), bad) if bad.is_empty() => read.push((record.line, client)),
-            (client, bad) => rows.set_aside(&mut inventory, record, client, bad),
+            (Some(client), bad) if bad.is_empty() => read.push((record, client)),
+            (client, bad) => {
+                rows.set_aside(&mut inventory, record, client, bad);
+                aside.push(record);
+            }
         }
     }
-    rows.judge(&mut inventory, read);
+    rows.judge(&mut inventory, read, &aside);
     inventory.bad.sort();
     let lines = inventory.lines.iter().map(|(name, line)| (name, *line));
     inventory.lookalikes = identities::lookalikes(lines);
@@ -327,11 +331,7 @@ impl Rows<'_> {
     }
 
     fn name_column(&self) -> usize {
-        self.column(Field::Name).unwrap_or_default()
-    }
-
-    fn column(&self, field: Field) -> Option<usize> {
-        self.columns.fields.iter().find(|(known, _)| *known == field).map(|(_, column)| *column)
+        self.columns.column(Field::Name).unwrap_or_default()
     }
 
     /// Records the problems of a bad row, and the name of its client if the row identifies the
@@ -357,41 +357,44 @@ impl Rows<'_> {
     }
 
     /// Adds the clients that admission accepts and whose name is unique in the export. Records the
-    /// problems of all other clients.
-    fn judge(&self, inventory: &mut Inventory, read: Vec<(usize, Client)>) {
-        let records: HashMap<usize, &Record> =
-            self.sheet.records.iter().map(|record| (record.line, record)).collect();
-        let mut lines: HashMap<Text, Vec<usize>> = HashMap::new();
-        for (line, client) in &read {
-            lines.entry(client.name.clone()).or_default().push(*line);
+    /// problems of all other clients. `aside` are the bad rows.
+    fn judge<'r>(
+        &self,
+        inventory: &mut Inventory,
+        read: Vec<(&'r Record, Client)>,
+        aside: &[&'r Record],
+    ) {
+        let column = self.name_column();
+        let mut same: HashMap<Text, SameName<'r>> = HashMap::new();
+        for (record, client) in &read {
+            let same = same.entry(client.name.clone()).or_default();
+            same.add(record.line, self.cell(record, column));
         }
         // Also count names in bad rows, because a bad row may be the one with the correct data for
         // the client.
-        for record in &self.sheet.records {
-            if let Some(known) = lines.get_mut(&self.name(record))
-                && !known.contains(&record.line)
-            {
-                known.push(record.line);
+        for record in aside {
+            if let Some(known) = same.get_mut(&self.name(record)) {
+                known.add(record.line, self.cell(record, column));
             }
         }
         let (once, twice): (Vec<_>, Vec<_>) =
-            read.into_iter().partition(|(_, client)| lines[&client.name].len() == 1);
-        for (line, client) in twice {
-            let reason = self.repeated(line, &client.name, &lines[&client.name], &records);
-            inventory.bad.push(self.bad(records[&line], self.name_column(), reason));
+            read.into_iter().partition(|(_, client)| same[&client.name].lines.len() == 1);
+        for (record, client) in twice {
+            let identity = self.cell(record, column);
+            let reason = same[&client.name].repeated(record.line, identity, &client.name);
+            inventory.bad.push(self.bad(record, column, reason));
             inventory.bad_names.insert(client.name);
         }
-        let first = |(name, lines): (&Text, &Vec<usize>)| Some((name.clone(), *lines.first()?));
-        inventory.lines = lines.iter().filter_map(first).collect();
-        let (lines, clients): (Vec<usize>, Vec<Client>) = once.into_iter().unzip();
+        let first = |(name, rows): (Text, SameName)| Some((name, *rows.lines.first()?));
+        inventory.lines = same.into_iter().filter_map(first).collect();
+        let (records, clients): (Vec<&Record>, Vec<Client>) = once.into_iter().unzip();
         let refused = admissible::refused(&clients);
-        for ((at, client), line) in clients.into_iter().enumerate().zip(lines) {
+        for ((at, client), record) in clients.into_iter().enumerate().zip(records) {
             match refused.get(&at) {
                 None => {
                     inventory.clients.insert(client.name.clone(), client);
                 }
                 Some(problems) => {
-                    let record = records[&line];
                     if is_named(problems) {
                         inventory.bad_names.insert(client.name);
                     } else {
@@ -402,33 +405,6 @@ impl Rows<'_> {
                 }
             }
         }
-    }
-
-    /// Returns the problem of a row whose client has the same name as the clients of other rows.
-    fn repeated(
-        &self,
-        line: usize,
-        name: &Text,
-        lines: &[usize],
-        records: &HashMap<usize, &Record>,
-    ) -> String {
-        let identity = |line: &usize| {
-            let record = records.get(line);
-            record.map(|record| self.cell(record, self.name_column())).unwrap_or_default()
-        };
-        let others: Vec<&usize> = lines.iter().filter(|other| **other != line).collect();
-        if let Some(other) = others.iter().find(|other| identity(other) != identity(&line)) {
-            return format!(
-                "would have the name `{name}`, as \"{}\" in line {other} does: write one of the two \
-                 otherwise",
-                identity(other)
-            );
-        }
-        let others: Vec<String> = others.into_iter().take(3).map(ToString::to_string).collect();
-        format!(
-            "stands in line {} too: a client has one row, and a name that no other has",
-            others.join(", ")
-        )
     }
 
     /// Converts an admission problem to a problem of the row, and finds the column with the invalid
@@ -455,6 +431,42 @@ impl Rows<'_> {
                 Bad { line: record.line, cell: None, reason }
             }
         }
+    }
+}
+
+/// The rows whose clients have the same name.
+#[derive(Default)]
+struct SameName<'a> {
+    lines: Vec<usize>,
+    /// Line and identity of the first row, and of the first row with another identity.
+    first: Option<(usize, &'a str)>,
+    other: Option<(usize, &'a str)>,
+}
+
+impl<'a> SameName<'a> {
+    fn add(&mut self, line: usize, identity: &'a str) {
+        self.lines.push(line);
+        let (_, first) = *self.first.get_or_insert((line, identity));
+        if first != identity {
+            self.other = self.other.or(Some((line, identity)));
+        }
+    }
+
+    /// Returns the problem of a row whose client has the same name as the clients of other rows.
+    fn repeated(&self, line: usize, identity: &str, name: &Text) -> String {
+        let mut known = [self.first, self.other].into_iter().flatten();
+        if let Some((other, text)) = known.find(|(_, other)| *other != identity) {
+            return format!(
+                "would have the name `{name}`, as \"{text}\" in line {other} does: write one of the two \
+                 otherwise"
+            );
+        }
+        let others = self.lines.iter().filter(|other| **other != line).take(3);
+        let others: Vec<String> = others.map(ToString::to_string).collect();
+        format!(
+            "stands in line {} too: a client has one row, and a name that no other has",
+            others.join(", ")
+        )
     }
 }
 
