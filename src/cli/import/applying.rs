@@ -23,7 +23,7 @@ use crate::cli::terminal::table::printable;
 
 const MAX_CONCURRENT_WRITES: usize = 4;
 /// Maximum number of attempts to write or delete a fleet that changes after it was read.
-pub(super) const MAX_WRITE_ATTEMPTS: usize = 5;
+const MAX_WRITE_ATTEMPTS: usize = 5;
 const MAX_PRINTED_CONFLICTS: usize = 10;
 
 /// Options for writing fleets to the cluster.
@@ -253,13 +253,9 @@ impl Writer<'_> {
 
     /// Deletes a fleet, unless other managers list clients in it.
     async fn delete(&self, name: &str) -> Result<(), FleetError> {
-        let mut last = None;
-        for _ in 0..MAX_WRITE_ATTEMPTS {
-            let fleet = match self.read(name).await {
-                Ok(fleet) => fleet,
-                Err(Error::Api(status)) if status.is_not_found() => return Ok(()),
-                Err(error) => return Err(self.read_failed(name, error, last.as_ref())),
-            };
+        // An attempt without a response may have deleted the fleet, or the fleet has changed: the
+        // next read shows which.
+        self.rewrite("delete", name, &[404, 409], async |fleet: Value| {
             let held = standing(name, &fleet, WrittenBy::Manager);
             let is_others =
                 |held: &ExistingFleet| held.holds.values().any(|hold| hold.others || !hold.ours);
@@ -280,37 +276,50 @@ impl Writer<'_> {
                 }),
                 ..DeleteParams::default()
             };
-            match attempt(async || self.api.delete(name, &parameters).await).await {
-                Ok(_) => return Ok(()),
-                // An attempt without a response may have deleted the fleet, or the fleet has
-                // changed: the next read shows which.
-                Err(error) if matches!(error.code(), Some(404 | 409)) => last = Some(error),
-                Err(error) => return Err(self.write_failed("delete", name, &error)),
-            }
-        }
-        Err(match last {
-            Some(error) => self.write_failed("delete", name, &error),
-            None => FleetError::of_one_fleet(Vec::new()),
+            Ok(attempt(async || self.api.delete(name, &parameters).await).await.map(|_| ()))
         })
+        .await
     }
 
-    pub(super) async fn read(&self, name: &str) -> Result<Value, Error> {
+    /// Reads a fleet and writes it, again if it has changed in between, which the API server answers
+    /// with one of the codes `outdated`. Succeeds if the fleet does not exist.
+    pub(super) async fn rewrite(
+        &self,
+        verb: &str,
+        name: &str,
+        outdated: &[u16],
+        mut write: impl AsyncFnMut(Value) -> Result<Result<(), WriteError>, FleetError>,
+    ) -> Result<(), FleetError> {
+        let (mut left, mut last) = (MAX_WRITE_ATTEMPTS, None);
+        loop {
+            let fleet = match self.read(name).await {
+                Ok(fleet) => fleet,
+                Err(Error::Api(status)) if status.is_not_found() => return Ok(()),
+                Err(error) => return Err(self.read_failed(name, error, last.as_ref())),
+            };
+            left -= 1;
+            match write(fleet).await? {
+                Ok(()) => return Ok(()),
+                Err(error) if left > 0 && error.code().is_some_and(|c| outdated.contains(&c)) => {
+                    last = Some(error);
+                }
+                Err(error) => return Err(self.write_failed(verb, name, &error)),
+            }
+        }
+    }
+
+    async fn read(&self, name: &str) -> Result<Value, Error> {
         let request = http::Request::get(format!("{}/{name}", self.api.resource_url()));
         self.cluster.client.request(request.body(Vec::new()).map_err(Error::HttpError)?).await
     }
 
     /// Returns the error of a read. `last` is the error of the write before it.
-    pub(super) fn read_failed(
-        &self,
-        name: &str,
-        error: Error,
-        last: Option<&WriteError>,
-    ) -> FleetError {
+    fn read_failed(&self, name: &str, error: Error, last: Option<&WriteError>) -> FleetError {
         let may_be_stored = last.is_some_and(|last| last.may_be_stored);
         self.write_failed("get", name, &WriteError { error, may_be_stored })
     }
 
-    pub(super) fn write_failed(&self, verb: &str, name: &str, error: &WriteError) -> FleetError {
+    fn write_failed(&self, verb: &str, name: &str, error: &WriteError) -> FleetError {
         // An error response from the API server may concern only this fleet. Without a response,
         // or if the server fails again and again, the next write would fail as well. 404 Not Found
         // means that the namespace or the CRD is missing, which affects every fleet.

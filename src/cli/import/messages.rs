@@ -134,9 +134,13 @@ fn ungiven(fact: &Fact, number: usize) -> String {
 }
 
 /// Formats the first names, up to `most`, and the number of the others.
-pub(super) fn names(names: &[Text], most: usize) -> String {
-    let shown: Vec<_> = names.iter().take(most).map(|name| printable(name)).collect();
+pub(super) fn names<'a>(
+    names: impl IntoIterator<Item = &'a Text, IntoIter: ExactSizeIterator>,
+    most: usize,
+) -> String {
+    let names = names.into_iter();
     let more = names.len().saturating_sub(most);
+    let shown: Vec<_> = names.take(most).map(|name| printable(name)).collect();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     shown.join(", ") + &more
 }

@@ -44,7 +44,7 @@ use std::collections::BTreeMap;
 use self::applying::Write;
 pub(crate) use self::arguments::ImportArgs;
 use self::arguments::ImportFormat;
-use self::elsewhere::Search;
+use self::elsewhere::{Elsewhere, Search};
 use self::existing::Printed;
 use self::existing_fleet::{ExistingFleet, WrittenBy};
 use self::manifest::Manifest;
@@ -85,24 +85,22 @@ async fn import(
     let Some(inventory) = inventory(arguments, now, remarks)? else {
         return Ok((String::new(), WRONG_INPUT));
     };
-    if arguments.local {
+    let (outcome, moves, wish, cluster) = if arguments.local {
         let (outcome, moves) = locally(arguments, &inventory, &wish, remarks)?;
-        messages::remarks(remarks, &outcome, &inventory, &wish);
-        remarks.extend(arguments.version_warning(&inventory));
-        messages::empty_fleets(remarks, &outcome, &wish, false);
-        return Ok((print(arguments, &outcome, &moves, &wish, remarks)?, 0));
-    }
-    let cluster = Cluster::connect(&arguments.connection).await?;
-    let namespace = arguments.namespace.as_ref().unwrap_or(&cluster.namespace).clone();
-    let wish = ImportOptions { namespace: Some(namespace), ..wish };
-    let (outcome, moves) = in_cluster(arguments, &cluster, &inventory, &wish, remarks).await?;
+        (outcome, moves, wish, None)
+    } else {
+        let cluster = Cluster::connect(&arguments.connection).await?;
+        let namespace = arguments.namespace.as_ref().unwrap_or(&cluster.namespace).clone();
+        let wish = ImportOptions { namespace: Some(namespace), ..wish };
+        let (outcome, moves) = in_cluster(arguments, &cluster, &inventory, &wish, remarks).await?;
+        (outcome, moves, wish, Some(cluster))
+    };
     messages::remarks(remarks, &outcome, &inventory, &wish);
     remarks.extend(arguments.version_warning(&inventory));
     messages::empty_fleets(remarks, &outcome, &wish, arguments.apply);
-    if arguments.apply {
-        Ok(apply(arguments, &cluster, &wish, &outcome, &moves, remarks).await)
-    } else {
-        Ok((print(arguments, &outcome, &moves, &wish, remarks)?, 0))
+    match cluster.filter(|_| arguments.apply) {
+        Some(cluster) => Ok(apply(arguments, &cluster, &wish, &outcome, &moves, remarks).await),
+        None => Ok((print(arguments, &outcome, &moves, &wish, remarks)?, 0)),
     }
 }
 
@@ -156,11 +154,16 @@ fn inventory(
 }
 
 fn decide(
+    arguments: &ImportArgs,
     inventory: &Inventory,
     standings: &BTreeMap<u32, ExistingFleet>,
-    moves: &MovedClients,
+    elsewhere: Elsewhere,
     wish: &ImportOptions,
-) -> Result<ImportOutcome, Failure> {
+    remarks: &mut String,
+) -> Result<(ImportOutcome, MovedClients), Failure> {
+    let file = messages::file(&arguments.file);
+    identity_messages::known(remarks, &file, inventory, standings, &elsewhere);
+    let moves = moving::decide(elsewhere, standings, arguments.moves, wish.now, remarks)?;
     let older = moves.older_rows(inventory, wish);
     let export = Export {
         clients: &moves.with_newer_reports(inventory, &older),
@@ -170,8 +173,9 @@ fn decide(
         moved: &moves.before,
         older_than_moved: &older,
     };
-    outcome::decide(&export, standings, wish)
-        .map_err(|refusals| messages::refused(&refusals, wish.max_removals))
+    let outcome = outcome::decide(&export, standings, wish)
+        .map_err(|refusals| messages::refused(&refusals, wish.max_removals))?;
+    Ok((outcome, moves))
 }
 
 fn locally(
@@ -188,10 +192,7 @@ fn locally(
     };
     let elsewhere = Search::new(inventory, None).in_files(printed.others.values());
     printed.check_related(!elsewhere.entries.is_empty())?;
-    let file = messages::file(&arguments.file);
-    identity_messages::known(remarks, &file, inventory, &printed.fleets, &elsewhere);
-    let moves = moving::decide(elsewhere, &printed.fleets, arguments.moves, wish.now, remarks)?;
-    let outcome = decide(inventory, &printed.fleets, &moves, wish)?;
+    let (outcome, moves) = decide(arguments, inventory, &printed.fleets, elsewhere, wish, remarks)?;
     printed.no_strangers(&wish.prefix, &created(&outcome))?;
     Ok((outcome, moves))
 }
@@ -208,10 +209,7 @@ async fn in_cluster(
     let standings = existing::of_cluster(cluster, namespace, &wish.prefix, written).await?;
     let search = Search::new(inventory, Some(written));
     let elsewhere = search.in_cluster(cluster, namespace, &wish.prefix).await?;
-    let file = messages::file(&arguments.file);
-    identity_messages::known(remarks, &file, inventory, &standings, &elsewhere);
-    let moves = moving::decide(elsewhere, &standings, arguments.moves, wish.now, remarks)?;
-    let outcome = decide(inventory, &standings, &moves, wish)?;
+    let (outcome, moves) = decide(arguments, inventory, &standings, elsewhere, wish, remarks)?;
     let created = created(&outcome);
     existing::no_strangers_in_cluster(cluster, namespace, &wish.prefix, &created).await?;
     let doubt = existing::package_doubt(cluster, namespace, &wish.package_from).await?;

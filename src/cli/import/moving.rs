@@ -155,7 +155,7 @@ impl MovedClients {
                 Moving::Failed => format!("have not all left {from} yet"),
             };
             let who = match how {
-                Moving::DryRun | Moving::Printed => all_names(leaving),
+                Moving::DryRun | Moving::Printed => names(leaving, usize::MAX),
                 Moving::Applied | Moving::Failed => names(leaving, MAX_NAMES),
             };
             *remarks += &format!("{} {what}: {who}\n", clients(leaving.len()));
@@ -176,11 +176,6 @@ impl MovedClients {
             );
         }
     }
-}
-
-fn all_names(names: &[Text]) -> String {
-    let names: Vec<_> = names.iter().map(|name| printable(name)).collect();
-    names.join(", ")
 }
 
 /// What becomes of the moves of an import.
@@ -238,12 +233,12 @@ impl Groups {
 
 impl ListedClients {
     fn listed(&self) -> String {
-        names(&self.clients.iter().cloned().collect::<Vec<_>>(), MAX_NAMES)
+        names(&self.clients, MAX_NAMES)
     }
 
     fn fleets(&self) -> String {
         let kind = if self.fleets.len() == 1 { "ClientFleet" } else { "ClientFleets" };
-        format!("{kind} {}", names(&self.fleets.iter().cloned().collect::<Vec<_>>(), MAX_NAMES))
+        format!("{kind} {}", names(&self.fleets, MAX_NAMES))
     }
 
     fn is_one(&self) -> bool {

@@ -1,11 +1,10 @@
 //! Removes the clients that `--move` takes along from the fleets of other imports, after their new
 //! fleets are written.
 
-use kube::Error;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::applying::{FleetError, MAX_WRITE_ATTEMPTS, Writer};
+use super::applying::{FleetError, Writer};
 use super::elsewhere::Keepers;
 use super::existing_fleet::{MANAGER, WrittenBy};
 use crate::api::{ClientFleet, Text};
@@ -18,34 +17,20 @@ impl Writer<'_> {
     /// Sends a JSON patch and no server-side apply, so that everything else in the fleet stays as
     /// its own import has written it.
     pub(super) async fn remove(&self, name: &str, leaving: &[Text]) -> Result<(), FleetError> {
-        let mut last = None;
-        for _ in 0..MAX_WRITE_ATTEMPTS {
-            let fleet = match self.read(name).await {
-                Ok(fleet) => fleet,
-                Err(Error::Api(status)) if status.is_not_found() => return Ok(()),
-                Err(error) => return Err(self.read_failed(name, error, last.as_ref())),
-            };
-            let Some(operations) = operations(name, &fleet, leaving)? else { return Ok(()) };
+        let parameters = PatchParams {
+            dry_run: self.options.dry_run.is_of_server(),
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        // The API server answers 409, or 422 if a test of the patch fails.
+        self.rewrite("patch", name, &[409, 422], async |fleet: Value| {
+            let Some(operations) = operations(name, &fleet, leaving)? else { return Ok(Ok(())) };
             let patch: Patch<ClientFleet> = serde_json::from_value(operations)
                 .map(Patch::Json)
                 .map_err(|error| FleetError::of_one_fleet(vec![error.to_string()]))?;
-            let parameters = PatchParams {
-                dry_run: self.options.dry_run.is_of_server(),
-                field_manager: Some(MANAGER.to_owned()),
-                ..PatchParams::default()
-            };
-            match self.send(name, &parameters, &patch).await {
-                Ok(()) => return Ok(()),
-                // The fleet has changed since it was read: the API server answers 409, or 422 if a
-                // test of the patch fails.
-                Err(error) if matches!(error.code(), Some(409 | 422)) => last = Some(error),
-                Err(error) => return Err(self.write_failed("patch", name, &error)),
-            }
-        }
-        Err(match last {
-            Some(error) => self.write_failed("patch", name, &error),
-            None => FleetError::of_one_fleet(Vec::new()),
+            Ok(self.send(name, &parameters, &patch).await)
         })
+        .await
     }
 }
 
@@ -66,7 +51,7 @@ fn operations(name: &str, fleet: &Value, leaving: &[Text]) -> Result<Option<Valu
     let keepers = Keepers::of(name, fleet, Some(WrittenBy::Manager));
     if let Some(kept) = found.iter().find(|client| keepers.of_client(client).is_some()) {
         let sentence = format!(
-            "ClientFleet {}: client {} was not removed: somebody else lists it there meanwhile",
+            "ClientFleet {}: client {} was not removed: another field manager lists it there now",
             printable(name),
             printable(kept)
         );
