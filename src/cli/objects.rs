@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::documents::{Document, Items, Json, ListHeader};
+use super::documents::{Document, Items, Json};
 use super::files::{self, File};
 use super::terminal::table::printable;
 use crate::api::{ClientFleet, Kind, UpgradePolicy, admission};
@@ -205,20 +205,13 @@ impl ObjectReader<'_> {
     /// Reads a document: one object, or a list of objects such as `kubectl get -o yaml` prints.
     fn document(&mut self, place: ObjectPlace, json: Json) {
         let outside = json.outside();
-        let Some(item_kind) = list_of(&outside) else {
-            return self.object(place, json, None);
-        };
+        let item_kind = list_of(outside.api_version.as_deref(), outside.kind.as_deref());
+        let Some(item_kind) = item_kind else { return self.object(place, json, None) };
         match outside.items {
             Items::Some(items) => {
                 for (index, item) in items.into_iter().enumerate() {
                     let place = ObjectPlace { item: Some(index + 1), ..place.clone() };
-                    if list_of(&item.outside()).is_some() {
-                        let message = "this is a list in a list, which kubectl refuses: write its \
-                                       items into the outer list";
-                        self.problem(&place, None, "", message);
-                    } else {
-                        self.object(place, item, item_kind);
-                    }
+                    self.object(place, item, item_kind);
                 }
             }
             Items::None => {
@@ -235,6 +228,12 @@ impl ObjectReader<'_> {
     /// Reads one object. If the object is an item of a list of one kind, `item_kind` is that kind.
     fn object(&mut self, place: ObjectPlace, text: Json, item_kind: Option<Kind>) {
         let mut value = text.value();
+        let is_list = list_of(string(&value, "/apiVersion"), string(&value, "/kind")).is_some();
+        if place.item.is_some() && is_list {
+            let message = "this is a list in a list, which kubectl refuses: write its items into \
+                           the outer list";
+            return self.problem(&place, None, "", message);
+        }
         complete(&mut value, item_kind);
         if !value.is_object() {
             let message = format!(
@@ -418,8 +417,8 @@ fn kind_of(name: &str) -> Option<Kind> {
 
 /// Returns the kind of the items if the document is a list, or `None` if it is not a list. Returns
 /// `Some(None)` for a `v1` `List`, whose items can have any kind.
-fn list_of(outside: &ListHeader) -> Option<Option<Kind>> {
-    match (outside.api_version.as_deref()?, outside.kind.as_deref()?) {
+fn list_of(api_version: Option<&str>, kind: Option<&str>) -> Option<Option<Kind>> {
+    match (api_version?, kind?) {
         ("v1", "List") => Some(None),
         (API_VERSION, kind) => kind_of(kind.strip_suffix("List")?).map(Some),
         _ => None,

@@ -14,17 +14,15 @@ pub fn find(node: &Node, value: &Value, path: &str, problems: &mut Problems) {
     match (&node.shape, value) {
         (Shape::Fields { properties, required }, Value::Object(fields)) => {
             for (name, node) in properties {
+                // The metadata and the status have checks of their own.
+                let is_judged = !path.is_empty() || name == "spec";
+                let Some(field) = fields.get(name).filter(|_| is_judged) else { continue };
                 let below = join(path, name);
-                match fields.get(name) {
-                    // The metadata and the status have checks of their own.
-                    Some(Value::Null) if !(path.is_empty() && name != "spec") => {
-                        let is_required = required.contains(name);
-                        problems.add(below, of_field(node, name, is_required));
+                match field {
+                    Value::Null => {
+                        problems.add(below, of_field(node, name, required.contains(name)));
                     }
-                    Some(field) if !(path.is_empty() && name != "spec") => {
-                        find(node, field, &below, problems);
-                    }
-                    _ => {}
+                    field => find(node, field, &below, problems),
                 }
             }
         }

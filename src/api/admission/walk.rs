@@ -185,11 +185,10 @@ fn walk_known(
 ) -> bool {
     let mut sound = true;
     for (name, node) in properties {
-        let below = join(path, name);
         match fields.get(name) {
-            Some(value) => sound &= walk(node, value, &below, problems),
+            Some(value) => sound &= walk(node, value, &join(path, name), problems),
             None if required.contains(name) => {
-                problems.add(below, format!("must be set: {}", node.about));
+                problems.add(join(path, name), format!("must be set: {}", node.about));
                 sound = false;
             }
             None => {}

@@ -61,9 +61,8 @@ impl Cluster {
         }
         let reach = NamespaceScope::Namespace(namespace.to_owned());
         // A user who may read one policy need not be able to list all.
-        let known = self.policies(&reach).await.unwrap_or_default();
-        let known: Vec<&str> =
-            known.iter().filter_map(|policy| policy.metadata.name.as_deref()).collect();
+        let known = self.policy_metadata(&reach).await.unwrap_or_default();
+        let known: Vec<&str> = known.iter().filter_map(|policy| policy.name.as_deref()).collect();
         let mut failure = no_such(namespace, name);
         if let (Some(near), Some(message)) = (nearest(name, &known), failure.messages.first_mut()) {
             *message += &format!("; did you mean {near}?");
