@@ -61,6 +61,34 @@ fn place_of_command(program: &Command, line: &[OsString]) -> Option<usize> {
     Some(at).filter(|at| *at < line.len())
 }
 
+/// Returns the options that `program` has in a line of any command, with their values.
+pub(super) fn options_in(
+    program: &Command,
+    mut line: impl Iterator<Item = OsString>,
+) -> Vec<OsString> {
+    let mut options = Vec::new();
+    while let Some(word) = line.next() {
+        let values = values_of(program, &word.to_string_lossy());
+        if let Some(values) = values {
+            options.push(word);
+            options.extend(line.by_ref().take(values));
+        }
+    }
+    options
+}
+
+/// Returns how many words after an option are its value, or `None` if the word is no option of the
+/// program.
+fn values_of(program: &Command, word: &str) -> Option<usize> {
+    match word.strip_prefix("--") {
+        Some(long) => values_of_long(program, long),
+        None => {
+            let shorts = word.strip_prefix('-').filter(|shorts| !shorts.is_empty())?;
+            values_of_shorts(program, shorts)
+        }
+    }
+}
+
 /// Returns how many words after a long option are its value, or `None` if there is no such option.
 fn values_of_long(program: &Command, text: &str) -> Option<usize> {
     let (name, has_value) = text.split_once('=').map_or((text, false), |(name, _)| (name, true));

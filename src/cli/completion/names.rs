@@ -2,9 +2,10 @@
 //! reasons. If names cannot be read within `LIST_TIMEOUT`, suggests none and prints no error,
 //! because a message would appear in the middle of the line that the user is typing.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
+use clap::{Command, FromArgMatches};
 use clap_complete::CompletionCandidate;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
@@ -14,6 +15,7 @@ use kube::core::NamespaceResourceScope;
 
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::cli::cluster::{Cluster, NamespaceArgs, NamespaceScope};
+use crate::cli::leading_options::{options_in, with_options};
 use crate::cluster::connection::Connection;
 use crate::plan::{Parsed, Reason, State};
 
@@ -96,7 +98,7 @@ pub(in crate::cli) fn users(current: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 fn kubeconfig() -> Kubeconfig {
-    let (connection, _) = read_arguments(std::env::args());
+    let (connection, _) = read_arguments(std::env::args_os());
     connection.kubeconfig().unwrap_or_default()
 }
 
@@ -115,7 +117,7 @@ where
 /// Runs the query `ask` on the cluster that the unfinished command line selects. Returns no names
 /// if the query fails or takes longer than `LIST_TIMEOUT`.
 fn args(ask: impl AsyncFnOnce(Cluster, NamespaceScope) -> Option<Vec<String>>) -> Vec<String> {
-    let (connection, place) = read_arguments(std::env::args());
+    let (connection, place) = read_arguments(std::env::args_os());
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return Vec::new();
     };
@@ -130,39 +132,18 @@ fn args(ask: impl AsyncFnOnce(Cluster, NamespaceScope) -> Option<Vec<String>>) -
     answer.ok().flatten().unwrap_or_default()
 }
 
-/// Returns the cluster and the namespace that the unfinished command line selects. This function
-/// parses the line itself because clap cannot parse an incomplete line.
-fn read_arguments(line: impl Iterator<Item = String>) -> (Connection, NamespaceArgs) {
-    let (mut connection, mut place) = (Connection::default(), NamespaceArgs::default());
-    let mut words = line.peekable();
-    while let Some(word) = words.next() {
-        let (flag, value) = match word.split_once('=') {
-            Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
-            None => (word, None),
-        };
-        let mut value = || value.clone().or_else(|| words.next());
-        match flag.as_str() {
-            "--kubeconfig" => connection.kubeconfig = value().map(Into::into),
-            "--context" => connection.context = value(),
-            "--cluster" => connection.cluster = value(),
-            "--user" => connection.user = value(),
-            "-s" | "--server" => connection.server = value(),
-            "--token" => connection.token = value().and_then(|token| token.parse().ok()),
-            "--as" => connection.impersonated_user = value(),
-            "--as-group" => connection.impersonated_groups.extend(value()),
-            "--as-uid" => connection.impersonated_uid = value(),
-            "--certificate-authority" => {
-                connection.certificate_authority = value().map(Into::into);
-            }
-            "--tls-server-name" => connection.tls_server_name = value(),
-            "--client-certificate" => connection.client_certificate = value().map(Into::into),
-            "--client-key" => connection.client_key = value().map(Into::into),
-            "-n" | "--namespace" => place.namespace = value(),
-            "-A" | "--all-namespaces" => place.all_namespaces = true,
-            _ => {}
-        }
-    }
-    (connection, place)
+/// Returns the cluster and the namespace that the unfinished command line selects. Reads only the
+/// options for them, because clap cannot parse the whole of an incomplete line.
+fn read_arguments(line: impl Iterator<Item = OsString>) -> (Connection, NamespaceArgs) {
+    let program = with_options(Command::new("clientfleet")).no_binary_name(true);
+    let options = options_in(&program, line);
+    let Ok(found) = program.ignore_errors(true).try_get_matches_from(options) else {
+        return Default::default();
+    };
+    (
+        Connection::from_arg_matches(&found).unwrap_or_default(),
+        NamespaceArgs::from_arg_matches(&found).unwrap_or_default(),
+    )
 }
 
 #[cfg(test)]
@@ -172,10 +153,16 @@ mod tests {
     #[test]
     fn the_line_so_far_names_the_cluster() {
         let line = ["x", "--", "clients", "-n", "berlin", "--context=prod", "--policy", ""];
-        let (connection, place) = read_arguments(line.into_iter().map(ToOwned::to_owned));
+        let (connection, place) = read_arguments(line.into_iter().map(OsString::from));
         assert_eq!(connection.context.as_deref(), Some("prod"));
         assert_eq!(place.namespace.as_deref(), Some("berlin"));
         assert!(!place.all_namespaces);
+        let line =
+            ["x", "-nberlin", "clients", "--insecure-skip-tls-verify", "--as", "ada", "--policy"];
+        let (connection, place) = read_arguments(line.into_iter().map(OsString::from));
+        assert_eq!(connection.impersonated_user.as_deref(), Some("ada"));
+        assert_eq!(connection.insecure_skip_tls_verify, Some(true));
+        assert_eq!(place.namespace.as_deref(), Some("berlin"));
     }
 
     #[test]
