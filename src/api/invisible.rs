@@ -1,6 +1,7 @@
 //! Defines which characters are invisible: those without a glyph, and blanks that look like the
 //! ordinary one. Two texts that differ only in such characters look the same.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Ranges of invisible characters, in ascending order: soft hyphens, joiners, fillers, direction
@@ -40,6 +41,30 @@ pub(crate) fn is_invisible(character: char) -> bool {
     }
     character.is_control()
         || INVISIBLE.iter().any(|(first, last)| (*first..=*last).contains(&character))
+}
+
+/// Returns whether a character is invisible and no control character.
+#[must_use]
+pub(crate) fn is_hidden(character: char) -> bool {
+    is_invisible(character) && !character.is_control()
+}
+
+/// Escapes control characters and invisible characters, so that the text cannot control the
+/// terminal, and two texts that differ only in such characters do not look the same.
+#[must_use]
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_invisible) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if is_invisible(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
 }
 
 /// Returns the invisible characters as the content of a character class, such as

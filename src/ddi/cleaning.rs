@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use crate::api::invisible::is_invisible;
+use crate::api::invisible::is_hidden;
 
 /// Returns a text without terminal escape sequences and invisible characters. Characters that
 /// separate words remain: control characters, and blanks of any kind as ordinary blanks.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(|c: char| c == ESCAPE || is_unseen(c)) {
+    if !text.contains(|c: char| c == ESCAPE || is_hidden(c)) {
         return Cow::Borrowed(text);
     }
     let mut visible = String::with_capacity(text.len());
@@ -15,17 +15,13 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
     while let Some(character) = rest.next() {
         if character == ESCAPE {
             skip_escape_sequence(&mut rest);
-        } else if !is_unseen(character) {
+        } else if !is_hidden(character) {
             visible.push(character);
         } else if character.is_whitespace() {
             visible.push(' ');
         }
     }
     Cow::Owned(visible)
-}
-
-fn is_unseen(character: char) -> bool {
-    is_invisible(character) && !character.is_control()
 }
 
 /// Returns the beginning of a text, at most `bytes` long.

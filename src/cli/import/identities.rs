@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use unicode_normalization::UnicodeNormalization;
 
 use super::slug::slug;
-use crate::api::invisible::is_invisible;
+use crate::api::invisible::{is_hidden, is_invisible};
 use crate::api::{Text, bounds, is_client_name, is_label_value};
 
 /// Returns a cell without blanks and invisible characters at its ends.
@@ -24,7 +24,6 @@ pub(super) fn invisible(text: &str) -> Option<char> {
 /// Returns a text without its invisible characters, and with ordinary blanks in place of others.
 /// Control characters stay.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
-    let is_hidden = |c: char| is_invisible(c) && !c.is_control();
     if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
     }

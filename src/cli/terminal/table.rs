@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::api::invisible::is_invisible;
+pub(crate) use crate::api::invisible::printable;
 
 /// Number of spaces between two columns, as in kubectl's tables.
 const COLUMN_GAP: usize = 3;
@@ -185,24 +185,6 @@ fn line(text: &mut String, row: &[Cell], widths: &[usize], in_color: bool) {
     let end = text[start..].trim_end_matches(' ').len();
     text.truncate(start + end);
     text.push('\n');
-}
-
-/// Escapes control characters and invisible characters, so that the text cannot control the
-/// terminal, and two texts that differ only in such characters do not look the same.
-#[must_use]
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_invisible) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        if is_invisible(character) {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    Cow::Owned(shown)
 }
 
 #[cfg(test)]

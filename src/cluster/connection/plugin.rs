@@ -11,6 +11,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::config::{Cluster, ExecAuthCluster, ExecConfig, ExecInteractiveMode};
 use serde::{Deserialize, Serialize};
 
+use crate::api::invisible::printable;
+
 /// API versions of the exchange with a plugin, as supported by kubectl.
 const API_VERSIONS: [&str; 2] =
     ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
@@ -93,7 +95,7 @@ impl Plugin {
                 "" => String::new(),
                 user => format!(" of user {user}"),
             };
-            shown(&format!("credential plugin {command}{owner} {why}"))
+            printable(&format!("credential plugin {command}{owner} {why}")).into_owned()
         })
     }
 
@@ -266,16 +268,4 @@ fn credentials(output: &[u8], api_version: &str) -> Result<Credentials, String> 
         }
     };
     Ok(Credentials { token, certificate, expires: expiration_timestamp })
-}
-
-/// Escapes what a terminal would obey.
-fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character.is_control() {
-            true => shown.extend(character.escape_default()),
-            false => shown.push(character),
-        }
-    }
-    shown
 }
