@@ -73,8 +73,7 @@ fn through_socks(proxy: &Proxy) -> Connector {
     let connect = tower::service_fn(move |target: Uri| {
         let proxy = proxy.clone();
         async move {
-            let why =
-                |error: &(dyn Error + 'static)| failed(&proxy.to_string(), &with_causes(error));
+            let why = |error: &(dyn Error + 'static)| failed(&proxy, &with_causes(error));
             // Connect first, because `SocksV5` hides why it cannot connect to the proxy.
             let mut stream = Some(tcp().oneshot(proxy.uri.clone()).await.map_err(|e| why(&e))?);
             let connected = tower::service_fn(move |_: Uri| {
@@ -106,7 +105,7 @@ where
             let stream = to_proxy
                 .oneshot(proxy.uri.clone())
                 .await
-                .map_err(|error| failed(&proxy.to_string(), &with_causes(error.into().as_ref())))?;
+                .map_err(|error| failed(&proxy, &with_causes(error.into().as_ref())))?;
             let stream = Stream::new(stream);
             if target.scheme_str() == Some("http") {
                 return Ok(Stream { is_forwarded: true, ..stream });
@@ -139,7 +138,7 @@ async fn tunnel(stream: Stream, target: &Uri, proxy: &Proxy) -> Result<Stream, B
         }
         io::Result::Ok(answer)
     };
-    let answer = answer.await.map_err(|error| failed(&proxy.to_string(), &error.to_string()))?;
+    let answer = answer.await.map_err(|error| failed(proxy, &error.to_string()))?;
     let status = String::from_utf8_lossy(&answer);
     let status = status.lines().next().unwrap_or_default();
     match status.strip_prefix("HTTP/1.").and_then(|rest| rest.split_once(' ')) {
@@ -151,16 +150,16 @@ async fn tunnel(stream: Stream, target: &Uri, proxy: &Proxy) -> Result<Stream, B
                 None => "it requires a user and a password: write them into its address",
                 Some(_) => "it does not accept the user and the password in its address",
             };
-            Err(failed(&proxy.to_string(), why))
+            Err(failed(proxy, why))
         }
         Some((_, status)) => {
-            Err(failed(&proxy.to_string(), &format!("it answered {status} to CONNECT {target}")))
+            Err(failed(proxy, &format!("it answered {status} to CONNECT {target}")))
         }
-        None => Err(failed(&proxy.to_string(), "it does not answer like an HTTP proxy")),
+        None => Err(failed(proxy, "it does not answer like an HTTP proxy")),
     }
 }
 
-fn failed(proxy: &str, why: &str) -> BoxError {
+fn failed(proxy: &Proxy, why: &str) -> BoxError {
     BoxError::from(format!("the proxy {proxy} failed: {why}"))
 }
 

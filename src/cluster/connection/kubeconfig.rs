@@ -177,38 +177,35 @@ impl Files {
     }
 
     fn context(&self, name: &str) -> Result<Context, String> {
-        let named = self.merged.contexts.iter().find(|entry| entry.name == name);
-        match named {
-            Some(entry) => Ok(entry.context.clone().unwrap_or_default()),
-            None => {
-                let known = self.merged.contexts.iter().map(|entry| entry.name.as_str());
-                Err(self.lacks("context", name, known))
-            }
-        }
+        let contexts = &self.merged.contexts;
+        let named = self.named("context", name, contexts, |entry| entry.name.as_str())?;
+        Ok(named.context.clone().unwrap_or_default())
     }
 
     fn cluster(&self, name: &str) -> Result<Cluster, String> {
-        let named = self.merged.clusters.iter().find(|entry| entry.name == name);
-        match named {
-            Some(entry) => Ok(entry.cluster.clone().unwrap_or_default()),
-            None => {
-                let known = self.merged.clusters.iter().map(|entry| entry.name.as_str());
-                Err(self.lacks("cluster", name, known))
-            }
-        }
+        let clusters = &self.merged.clusters;
+        let named = self.named("cluster", name, clusters, |entry| entry.name.as_str())?;
+        Ok(named.cluster.clone().unwrap_or_default())
     }
 
     /// Returns the user of that name. Only a user on the command line has to exist: without
     /// credentials a request is anonymous, where kubectl asks for a user and a password.
     fn user(&self, name: &str, is_required: bool) -> Result<AuthInfo, String> {
-        let named = self.merged.auth_infos.iter().find(|entry| entry.name == name);
-        match named {
-            None if is_required => {
-                let known = self.merged.auth_infos.iter().map(|entry| entry.name.as_str());
-                Err(self.lacks("user", name, known))
-            }
-            _ => Ok(named.and_then(|entry| entry.auth_info.clone()).unwrap_or_default()),
+        match self.named("user", name, &self.merged.auth_infos, |entry| entry.name.as_str()) {
+            Err(lacks) if is_required => Err(lacks),
+            named => Ok(named.ok().and_then(|entry| entry.auth_info.clone()).unwrap_or_default()),
         }
+    }
+
+    fn named<'a, T>(
+        &self,
+        kind: &str,
+        name: &str,
+        entries: &'a [T],
+        name_of: impl Fn(&T) -> &str,
+    ) -> Result<&'a T, String> {
+        let named = entries.iter().find(|entry| name_of(entry) == name);
+        named.ok_or_else(|| self.lacks(kind, name, entries.iter().map(&name_of)))
     }
 
     fn lacks<'a>(&self, kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {

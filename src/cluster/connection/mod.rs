@@ -76,21 +76,18 @@ impl Connection {
     pub async fn access(&self) -> Result<ClusterAccess, String> {
         let files = kubeconfig::read(self.kubeconfig.as_deref()).map_err(|why| unusable(&why))?;
         let folder = Path::new(SERVICE_ACCOUNT_FOLDER);
-        let selected = files.entries(self).map_err(|why| unusable(&why))?;
-        match (selected, in_cluster::entries(folder, variable)) {
-            (Some(mut entries), _) => {
-                // Like kubectl, a kubeconfig without a namespace means the pod's in a pod.
-                entries.namespace =
-                    entries.namespace.or_else(|| in_cluster::namespace(folder, variable));
-                self.to(entries, Some(&files)).await
-            }
-            (None, Some(mut entries)) => {
-                self.override_cluster(&mut entries.cluster);
-                self.override_user(&mut entries.user);
-                self.to(entries, None).await
-            }
-            (None, None) => Err(unusable(&files.why_empty())),
+        if let Some(mut entries) = files.entries(self).map_err(|why| unusable(&why))? {
+            // Like kubectl, a kubeconfig without a namespace means the pod's in a pod.
+            entries.namespace =
+                entries.namespace.or_else(|| in_cluster::namespace(folder, variable));
+            return self.to(entries, Some(&files)).await;
         }
+        let Some(mut entries) = in_cluster::entries(folder, variable) else {
+            return Err(unusable(&files.why_empty()));
+        };
+        self.override_cluster(&mut entries.cluster);
+        self.override_user(&mut entries.user);
+        self.to(entries, None).await
     }
 
     /// Returns the merged kubeconfig, such as for the names in it.
@@ -217,9 +214,10 @@ fn impersonation(user: AuthInfo) -> AuthInfo {
     }
 }
 
-/// Returns a server's address as a URL. Like kubectl, an address without a scheme means `http`.
-fn with_scheme(server: String) -> String {
-    if server.contains("://") { server } else { format!("http://{server}") }
+/// Returns the address of a server or a proxy as a URL. Like kubectl, an address without a scheme
+/// means `http`.
+fn with_scheme(address: String) -> String {
+    if address.contains("://") { address } else { format!("http://{address}") }
 }
 
 /// Reads an environment variable. A value that is not UTF-8 is no address, and is refused as one.

@@ -83,7 +83,7 @@ impl Proxy {
         if is_excepted(exceptions.as_deref().unwrap_or_default(), host, port) {
             return Ok(None);
         }
-        let whole = if value.contains("://") { value } else { format!("http://{value}") };
+        let whole = super::with_scheme(value);
         parse(&whole, &name).map(Some)
     }
 
