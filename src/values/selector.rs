@@ -108,6 +108,17 @@ pub enum Requirement {
 }
 
 impl Requirement {
+    /// Returns the key of the label.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Self::In(key, _)
+            | Self::NotIn(key, _)
+            | Self::Exists(key)
+            | Self::DoesNotExist(key) => key,
+        }
+    }
+
     /// Parses a requirement. Returns `None` if the operator is unknown, if it takes no values but
     /// `values` is not empty, or if it needs values but `values` is empty.
     #[must_use]

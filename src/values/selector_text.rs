@@ -42,33 +42,20 @@ pub fn parse_selector(text: &str) -> Result<Vec<Requirement>, SelectorError> {
 /// no such label.
 #[must_use]
 pub fn contradiction(requirements: &[Requirement]) -> Option<&str> {
-    let key = |requirement: &Requirement| match requirement {
-        Requirement::In(key, _)
-        | Requirement::NotIn(key, _)
-        | Requirement::Exists(key)
-        | Requirement::DoesNotExist(key) => key.clone(),
-    };
-    let positive = requirements.iter().filter_map(|requirement| match requirement {
-        Requirement::In(key, values) => Some((key.as_str(), Some(values))),
-        Requirement::Exists(key) => Some((key.as_str(), None)),
-        _ => None,
-    });
     // A label that need not exist can always be absent, so only the other labels can conflict.
-    positive
-        .filter(|(name, _)| {
-            let same: Vec<&Requirement> = requirements.iter().filter(|r| key(r) == *name).collect();
-            let holds = |value: Option<&str>| same.iter().all(|r| r.holds(|_| value));
-            let listed = same.iter().find_map(|requirement| match requirement {
-                Requirement::In(_, values) => Some(values),
-                _ => None,
-            });
-            match listed {
-                Some(values) => !values.iter().any(|value| holds(Some(value))),
-                None => same.iter().any(|r| matches!(r, Requirement::DoesNotExist(_))),
-            }
-        })
-        .map(|(name, _)| name)
-        .next()
+    let needs_label = |r: &&Requirement| matches!(r, Requirement::In(..) | Requirement::Exists(_));
+    requirements.iter().filter(needs_label).map(Requirement::key).find(|key| {
+        let same: Vec<&Requirement> = requirements.iter().filter(|r| r.key() == *key).collect();
+        let holds = |value: &String| same.iter().all(|r| r.holds(|_| Some(value.as_str())));
+        let listed = same.iter().find_map(|requirement| match requirement {
+            Requirement::In(_, values) => Some(values),
+            _ => None,
+        });
+        match listed {
+            Some(values) => !values.iter().any(holds),
+            None => same.iter().any(|r| matches!(r, Requirement::DoesNotExist(_))),
+        }
+    })
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
