@@ -13,10 +13,10 @@ const POLICIES: u64 = 300;
 
 /// A generator of random numbers: Knuth's linear congruential generator (MMIX). The test uses fixed
 /// seeds, so each run generates the same policies.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub fn roll(&mut self, sides: usize) -> usize {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).expect("31 bits fit") % sides

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use super::values;
+use crate::generated::Dice;
 
 /// A change of one field of a document.
 #[derive(Clone, Debug)]
@@ -90,21 +91,6 @@ fn walk(schema: &Value, value: Option<&Value>, at: &str, edits: &mut Vec<Edit>) 
             }
         }
         _ => {}
-    }
-}
-
-/// A generator of random numbers, as in `generated.rs`, so that each run draws the same documents.
-pub struct Dice(u64);
-
-impl Dice {
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1)
-    }
-
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).expect("31 bits fit") % sides
     }
 }
 

@@ -16,9 +16,11 @@ use futures::{StreamExt, stream};
 use http::Method;
 use kube::Client;
 use kube::core::Status;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::control_plane::namespace;
+use crate::generated::Dice;
 use crate::served;
 use edits::Edit;
 
@@ -65,7 +67,7 @@ fn generated() -> Vec<Generated> {
                 documents.push(Generated { kind, edits: vec![edit.clone()], object });
             }
         }
-        let mut dice = edits::Dice::new(number as u64);
+        let mut dice = Dice((number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1);
         for _ in 0..COMBINATIONS {
             let (edits, object) = edits::combined(&edits, &base, &mut dice);
             documents.push(Generated { kind, edits, object });
@@ -102,12 +104,7 @@ async fn answer(client: &Client, namespace: &str, document: &Generated) -> serve
 }
 
 fn url_escaped(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    let escape = |byte: u8| match plain(byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    };
-    text.bytes().map(escape).collect()
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 fn judged(document: &Generated, answer: &served::Answer) -> Result<Option<&'static str>, String> {
