@@ -96,7 +96,7 @@ impl Directory {
         let found = places.filter_map(|place| {
             let fleet = self.fleet(place.fleet)?;
             let index = usize::from(place.index);
-            let is_it = namespace_of(fleet) == namespace
+            let is_it = fleet.namespace() == namespace
                 && fleet.client_name(index).is_some_and(|name| name.as_str() == client);
             is_it.then(|| Found { fleet: Arc::clone(fleet), index })
         });
@@ -128,10 +128,14 @@ impl Directory {
         let rehash = |place: &Place| {
             let known = fleets.get(place.fleet as usize).and_then(Option::as_deref);
             let name = known.and_then(|known| known.client_name(usize::from(place.index)));
-            hash_with(hasher, known.map_or("", namespace_of), name.map_or("", Text::as_str))
+            hash_with(
+                hasher,
+                known.map_or("", DeliveryFleet::namespace),
+                name.map_or("", Text::as_str),
+            )
         };
         for (index, name) in (0..).zip(fleet.client_names()) {
-            let hash = hash_with(hasher, namespace_of(fleet), name);
+            let hash = hash_with(hasher, fleet.namespace(), name);
             let place = Place { fleet: position, index, tag: tag(hash) };
             clients.insert_unique(hash, place, rehash);
         }
@@ -139,7 +143,7 @@ impl Directory {
 
     fn remove_clients(&mut self, position: u32, fleet: &DeliveryFleet) {
         for (index, name) in (0_u16..).zip(fleet.client_names()) {
-            let hash = self.hash(namespace_of(fleet), name);
+            let hash = self.hash(fleet.namespace(), name);
             let is_it = |place: &Place| place.fleet == position && place.index == index;
             if let Ok(entry) = self.clients.find_entry(hash, is_it) {
                 entry.remove();
@@ -166,13 +170,8 @@ fn has_same_clients(a: &DeliveryFleet, b: &DeliveryFleet) -> bool {
     a.client_names().eq(b.client_names())
 }
 
-fn namespace_of(fleet: &DeliveryFleet) -> &str {
-    fleet.metadata.namespace.as_deref().unwrap_or_default()
-}
-
 fn key(fleet: &DeliveryFleet) -> (String, String) {
-    let name = fleet.metadata.name.clone().unwrap_or_default();
-    (namespace_of(fleet).to_owned(), name)
+    (fleet.namespace().to_owned(), fleet.name().to_owned())
 }
 
 #[cfg(test)]
@@ -184,6 +183,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::checkin::fleet::DecidedStatus;
 
     fn fleet(namespace: &str, name: &str, clients: &[String]) -> Arc<DeliveryFleet> {
         let metadata = ObjectMeta {
@@ -194,7 +194,13 @@ mod tests {
         let clients: Vec<_> = clients.iter().map(|name| json!({"name": name})).collect();
         let spec = serde_json::from_value(json!({"clients": clients})).unwrap();
         let received = "2026-11-29T12:00:00Z".parse().unwrap();
-        Arc::new(DeliveryFleet::new(metadata, Some(Arc::new(spec)), None, None, received))
+        Arc::new(DeliveryFleet::new(
+            metadata,
+            Some(Arc::new(spec)),
+            DecidedStatus::default(),
+            None,
+            received,
+        ))
     }
 
     proptest! {

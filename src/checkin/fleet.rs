@@ -9,7 +9,7 @@ use super::lag::{Freshness, Generations};
 use crate::api::Text;
 use crate::api::fleet::{ClientFleetSpec, ClientFleetStatus, ClientStatus, LastOffer, Reported};
 use crate::ddi::ActionId;
-use crate::plan::State;
+use crate::plan::{Reason, State};
 use crate::values::Timestamp;
 
 /// A fleet as check-in needs it.
@@ -21,8 +21,18 @@ pub struct DeliveryFleet {
     pub spec: Option<Arc<ClientFleetSpec>>,
     /// Package in use when the status was computed.
     pub package_version: Option<Text>,
-    rows: Box<[Row]>,
+    rows: Arc<[Row]>,
     freshness: Freshness,
+}
+
+/// The part of a fleet's status that check-in needs.
+#[derive(Clone, Debug, Default)]
+pub struct DecidedStatus {
+    /// Generation of the spec from which the status was computed.
+    pub observed_generation: Option<i64>,
+    /// Package in use when the status was computed.
+    pub package_version: Option<Text>,
+    rows: Arc<[Row]>,
 }
 
 /// The decided row of one client, as far as check-in needs it.
@@ -32,6 +42,8 @@ pub struct Row {
     pub name: Text,
     /// Decided state; `None` if this release does not know it, which counts as no offer.
     pub state: Option<State>,
+    /// Reason for the state; `None` if this release does not know it.
+    pub reason: Option<Reason>,
     /// When the client entered the state.
     pub since: Option<Timestamp>,
     /// When the decision changes next.
@@ -61,9 +73,8 @@ impl Entry<'_> {
     /// Returns the id of the action by which the client gets this offer.
     #[must_use]
     pub fn action(&self, offer: &LastOffer) -> ActionId {
-        let namespace = self.fleet.metadata.namespace.as_deref().unwrap_or_default();
         let name = self.fleet.client_name(self.index).map_or("", Text::as_str);
-        ActionId::of(namespace, name, &offer.version, offer.time)
+        ActionId::of(self.fleet.namespace(), name, &offer.version, offer.time)
     }
 }
 
@@ -74,14 +85,14 @@ impl DeliveryFleet {
     pub fn new(
         metadata: ObjectMeta,
         spec: Option<Arc<ClientFleetSpec>>,
-        status: Option<ClientFleetStatus>,
+        status: DecidedStatus,
         before: Option<&Self>,
         received: Timestamp,
     ) -> Self {
-        let status = status.unwrap_or_default();
+        let DecidedStatus { observed_generation, package_version, rows } = status;
         let generations = Generations {
             spec: metadata.generation.unwrap_or_default(),
-            observed: status.observed_generation,
+            observed: observed_generation,
         };
         // A fleet that was deleted and created again starts its generations at 1 again.
         let before = before.filter(|before| before.metadata.uid == metadata.uid);
@@ -92,8 +103,7 @@ impl DeliveryFleet {
             }
             None => Freshness::Unknown,
         };
-        let rows = status.clients.unwrap_or_default().into_iter().map(Row::from).collect();
-        Self { metadata, spec, package_version: status.package_version, rows, freshness }
+        Self { metadata, spec, package_version, rows, freshness }
     }
 
     fn as_preceding(&self) -> Option<(&Freshness, &Arc<ClientFleetSpec>, i64)> {
@@ -117,6 +127,18 @@ impl DeliveryFleet {
         self.freshness.counts_for(index, now)
     }
 
+    /// Returns the namespace of the fleet.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.metadata.namespace.as_deref().unwrap_or_default()
+    }
+
+    /// Returns the name of the fleet.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
     /// Returns the name of the client at this index of the spec.
     #[must_use]
     pub fn client_name(&self, index: usize) -> Option<&Text> {
@@ -130,11 +152,22 @@ impl DeliveryFleet {
     }
 }
 
+impl From<ClientFleetStatus> for DecidedStatus {
+    fn from(status: ClientFleetStatus) -> Self {
+        Self {
+            observed_generation: status.observed_generation,
+            package_version: status.package_version,
+            rows: status.clients.unwrap_or_default().into_iter().map(Row::from).collect(),
+        }
+    }
+}
+
 impl From<ClientStatus> for Row {
     fn from(row: ClientStatus) -> Self {
         Self {
             name: row.name,
             state: State::from_word(&row.state),
+            reason: Reason::from_word(&row.reason),
             since: row.last_transition_time,
             next_transition: row.next_transition_time,
             target: row.target_version.filter(|target| !target.is_empty()),

@@ -5,8 +5,9 @@
 //!
 //! - [`fleet`] keeps what check-in needs of a fleet: the facts, the decided rows, and whether the
 //!   status still counts although the spec is newer ([`lag`]).
-//! - [`directory`] finds the fleets that have a client.
-//! - [`validity`] combines a row with the policies: an offer counts, has ended, or is in doubt.
+//! - [`directory`] finds the fleets that have a client, and [`standing`] the fleet that decides
+//!   about it if there are several.
+//! - [`validity`] combines a row with the [`policies`]: an offer counts, has ended, or is in doubt.
 //! - [`session`] is the memory of one client's requests. Losing it costs a repeated question, never
 //!   a second installation.
 //! - [`poll`] decides the answer to a poll, and [`messages`] what the messages of a client change.
@@ -16,8 +17,10 @@ pub mod directory;
 pub mod fleet;
 pub mod lag;
 pub mod messages;
+pub mod policies;
 pub mod poll;
 pub mod queue;
 pub mod report;
 pub mod session;
+pub mod standing;
 pub mod validity;

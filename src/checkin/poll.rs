@@ -129,6 +129,27 @@ impl Poll<'_> {
         Answer { link, asks_attributes, sleep, why }
     }
 
+    /// Returns whether the client may download the package of an action now.
+    ///
+    /// Unlike the link, this does not depend on what the client fetched from this process: an agent
+    /// that resumes a download after a restart of the service sends no poll before.
+    #[must_use]
+    pub fn permits_download(&self, session: &Session, action: ActionId) -> bool {
+        let Some((entry, validity)) = self.entry else { return false };
+        let Some(row) = entry.row else { return false };
+        let decided = DecidedPoll::new(self, session, entry, row);
+        if decided.last.is_none_or(|(_, current)| current != action) || session.has_closed(action) {
+            return false;
+        }
+        match (validity, row.state) {
+            (Validity::Over, _) => false,
+            (Validity::Valid, Some(State::Distributing)) if !self.has_unwritten_reports => true,
+            (Validity::Valid, Some(State::RestartRequired)) => decided.staged().0.is_some(),
+            (Validity::Valid, _) if !self.has_unwritten_reports => false,
+            _ => session.in_progress() == Some(action),
+        }
+    }
+
     fn is_recent(&self, end: Timestamp) -> bool {
         let idle = TimeDelta::from_std(self.intervals.idle).unwrap_or(MIN_CANCEL_TIME);
         self.now - end < MIN_CANCEL_TIME.max(idle * CANCEL_POLLS)

@@ -94,8 +94,11 @@ impl<K: Kind> Raw<K> {
         self.status.as_deref().map(RawValue::get)
     }
 
-    /// Parses the spec. The error message says why it cannot be read.
-    pub(super) fn spec(&self) -> Result<K::Spec, String> {
+    /// Parses the spec.
+    ///
+    /// # Errors
+    /// Returns a message that says why the spec cannot be read.
+    pub fn spec(&self) -> Result<K::Spec, String> {
         let text = self.spec_text().ok_or("it has no `spec`")?;
         serde_json::from_str(text).map_err(|_| explain::<K>(text))
     }
@@ -106,7 +109,8 @@ impl<K: Kind> Raw<K> {
     }
 
     /// Parses the status; `None` if it is missing or cannot be read.
-    pub(super) fn status(&self) -> Option<K::Status> {
+    #[must_use]
+    pub fn status(&self) -> Option<K::Status> {
         serde_json::from_str(self.status_text()?).ok()
     }
 }

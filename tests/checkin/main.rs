@@ -5,3 +5,12 @@
 mod messages;
 mod poll;
 mod validity;
+
+use clientfleet::api::ClientFleetStatus;
+use clientfleet::checkin::fleet::DecidedStatus;
+use serde_json::Value;
+
+/// Returns a status as check-in keeps it.
+fn decided(status: Value) -> DecidedStatus {
+    serde_json::from_value::<ClientFleetStatus>(status).unwrap().into()
+}

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
+use crate::decided;
+
 use clientfleet::checkin::fleet::DeliveryFleet;
 use clientfleet::checkin::messages::{About, ClosedMeans, Message, Taken};
 use clientfleet::checkin::report::Report;
@@ -58,7 +60,7 @@ impl MessageCase {
         let fleet = DeliveryFleet::new(
             ObjectMeta { namespace: Some("clients".to_owned()), ..ObjectMeta::default() },
             Some(Arc::new(serde_json::from_value(spec).unwrap())),
-            Some(serde_json::from_value(json!({"clients": [row]})).unwrap()),
+            decided(json!({"clients": [row]})),
             None,
             at(NOON),
         );

@@ -6,6 +6,8 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
+use crate::decided;
+
 use clientfleet::checkin::fleet::DeliveryFleet;
 use clientfleet::checkin::poll::{Answer, Intervals, Link, Poll, Why};
 use clientfleet::checkin::session::Session;
@@ -93,7 +95,7 @@ impl PollCase {
         let fleet = DeliveryFleet::new(
             metadata,
             Some(Arc::new(serde_json::from_value(spec).unwrap())),
-            Some(serde_json::from_value(status).unwrap()),
+            decided(status),
             None,
             at(NOON),
         );

@@ -7,6 +7,8 @@ use clientfleet::checkin::validity::{Doubt, PolicyFacts, Surroundings, Validity,
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
+use crate::decided;
+
 const NOON: &str = "2026-11-29T12:00:00Z";
 const PLANNED: PolicyFacts = PolicyFacts { is_planned: true, is_deleting: false };
 
@@ -40,7 +42,7 @@ fn fleet(spec: &Value, status: &Value) -> DeliveryFleet {
     DeliveryFleet::new(
         ObjectMeta { generation: Some(4), ..ObjectMeta::default() },
         Some(Arc::new(serde_json::from_value(spec.clone()).unwrap())),
-        Some(serde_json::from_value(status.clone()).unwrap()),
+        decided(status.clone()),
         None,
         NOON.parse().unwrap(),
     )
