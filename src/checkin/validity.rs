@@ -33,6 +33,10 @@ pub enum Doubt {
     PackageChanged,
     /// The fleet that `packageFrom` names has withdrawn the target.
     TargetWithdrawn,
+    /// Several fleets list the client, and it is not clear which one decides.
+    ListedTwice,
+    /// The API server has been silent for too long, so that a change may be missing.
+    WatchSilent,
 }
 
 /// A policy as check-in needs it: whether its status was computed from its spec.
@@ -52,6 +56,8 @@ pub struct Surroundings<'a> {
     pub policies_are_planned: bool,
     /// Fleet that `packageFrom` names; `None` if there is no `packageFrom` or no such fleet.
     pub package_source: Option<&'a DeliveryFleet>,
+    /// True if a watch has received nothing for too long.
+    pub watch_is_silent: bool,
 }
 
 /// Returns whether the decision in `row` about this client counts at the instant `now`.
@@ -76,6 +82,9 @@ fn doubt(
     surroundings: &Surroundings<'_>,
     now: Timestamp,
 ) -> Option<Doubt> {
+    if surroundings.watch_is_silent {
+        return Some(Doubt::WatchSilent);
+    }
     if !entry.fleet.status_counts_for(entry.index, now) {
         return Some(Doubt::FleetNotPlanned);
     }

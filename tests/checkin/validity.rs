@@ -67,6 +67,7 @@ impl OfferCase {
             policy: self.policy,
             policies_are_planned: self.policies_are_planned,
             package_source: source.as_ref(),
+            watch_is_silent: false,
         };
         let entry = own.entry(0).unwrap();
         let found = validity(entry, entry.row.unwrap(), &surroundings, NOON.parse().unwrap());
