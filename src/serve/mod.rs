@@ -1,7 +1,6 @@
 //! Serves update agents: answers their polls and distributes the packages.
 //!
-//! [`packages`] is the store of the files that agents install, and [`reports`] stores what clients
-//! report.
+//! [`front`] is the HTTP server, and [`packages`] is the store of the files that agents install.
 
+pub mod front;
 pub mod packages;
-pub mod reports;
