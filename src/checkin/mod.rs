@@ -17,6 +17,7 @@ pub mod directory;
 pub mod fleet;
 pub mod lag;
 pub mod messages;
+mod pending;
 pub mod policies;
 pub mod poll;
 pub mod queue;

@@ -4,10 +4,11 @@
 //! time at 250 clients, whether one client has changed or all. So all reports of a fleet share a
 //! write, and the number of writes is limited for each fleet and for the whole process.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
+use super::pending::{PendingFleet, PendingReport};
 use super::report::Report;
 use crate::api::Text;
 use crate::values::Timestamp;
@@ -21,10 +22,19 @@ pub type Reports = BTreeMap<Text, Report>;
 /// Minimum time from the last change of a fleet's spec to the next write. Replicas share it,
 /// because each of them sees the writes of the others in its watch.
 pub const FLEET_INTERVAL: TimeDelta = TimeDelta::seconds(5);
+/// Additional time after the own write of a fleet that others have changed lately. Without it, the
+/// replicas of a fleet would write at the same time instead of in turn.
+pub const TURN: TimeDelta = TimeDelta::seconds(1);
+/// Time for which a change by others counts as late enough for [`TURN`].
+const OTHERS_PERIOD: TimeDelta = TimeDelta::seconds(30);
+/// Maximum time for which changes of the spec by others delay a write that is due.
+pub const MAX_DEFERRAL: TimeDelta = TimeDelta::seconds(20);
 /// Number of state changes of a client that are each due at once within [`CLIENT_PERIOD`].
 pub const MAX_STATE_CHANGES: usize = 4;
 /// Period to which [`MAX_STATE_CHANGES`] applies.
 pub const CLIENT_PERIOD: TimeDelta = TimeDelta::minutes(10);
+/// Time between two searches for fleets that can be forgotten.
+const FORGET_INTERVAL: TimeDelta = TimeDelta::seconds(10);
 
 /// The reports that are not stored yet.
 #[derive(Debug)]
@@ -34,39 +44,41 @@ pub struct ReportQueue {
     interval: TimeDelta,
     /// When the process may begin its next write.
     next_write: Option<Timestamp>,
+    forget_at: Option<Timestamp>,
+    /// Time of the last call of [`Self::next`].
+    last_now: Option<Timestamp>,
 }
 
-#[derive(Debug, Default)]
-struct PendingFleet {
-    clients: BTreeMap<Text, PendingReport>,
-    /// Reports of the write that is in progress.
-    writing: Option<BTreeMap<Text, PendingReport>>,
-    /// When the fleet is due although no report of `clients` is, to store when its clients were
-    /// last heard of.
-    heard_due: Option<Timestamp>,
-    /// When the fleet may be written next.
-    next_write: Option<Timestamp>,
-    /// Times of the latest state changes of each client, oldest first.
-    changes: BTreeMap<Text, VecDeque<Timestamp>>,
-}
-
-#[derive(Clone, Debug)]
-struct PendingReport {
-    report: Report,
-    /// When the oldest part of the report was accepted.
-    since: Timestamp,
-    due: Timestamp,
+/// A write that is to be made now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DueWrite {
+    /// Fleet to write.
+    pub fleet: FleetKey,
+    /// Reports to write. Empty if only the times are due when clients were last heard of.
+    pub reports: Reports,
+    /// True if changes by others have delayed the write as long as they may, so that it must not
+    /// wait for an unchanged spec any longer.
+    pub is_overdue: bool,
 }
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
-    /// Write these reports of a fleet now, and when its other clients were last heard of.
-    Write(FleetKey, Reports),
+    /// Write the reports of a fleet now, and when its other clients were last heard of.
+    Write(DueWrite),
     /// Nothing may be written before this instant.
     Wait(Timestamp),
     /// There is nothing to write.
     Idle,
+}
+
+/// Where a state change of a client is that is not stored yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The report waits for the next write.
+    Waiting,
+    /// The report is part of a write that is in progress.
+    Writing,
 }
 
 impl ReportQueue {
@@ -75,193 +87,193 @@ impl ReportQueue {
     pub fn new(max_writes_per_second: f64) -> Self {
         let seconds = 1.0 / max_writes_per_second.max(1e-3);
         let interval = TimeDelta::microseconds((seconds * 1e6).round() as i64);
-        Self { fleets: BTreeMap::new(), interval, next_write: None }
+        Self {
+            fleets: BTreeMap::new(),
+            interval,
+            next_write: None,
+            forget_at: None,
+            last_now: None,
+        }
     }
 
     /// Accepts a report that changes the state of a client. It is due at once, unless the client
-    /// has changed its state too often.
-    pub fn add_state(&mut self, fleet: &FleetKey, client: &Text, report: Report, now: Timestamp) {
-        let pending = self.fleets.entry(fleet.clone()).or_default();
-        let due = pending.due_of_state(client, now);
-        pending.add(client, report, now, due);
-    }
-
-    /// Accepts a report that changes facts which decide nothing.
-    pub fn add_minor(
+    /// has changed its state too often. Returns whether it is due at once.
+    pub fn add_state(
         &mut self,
         fleet: &FleetKey,
         client: &Text,
         report: Report,
         now: Timestamp,
-        due: Timestamp,
-    ) {
-        self.fleets.entry(fleet.clone()).or_default().add(client, report, now, due);
+    ) -> bool {
+        let pending = self.fleets.entry(fleet.clone()).or_default();
+        let due = pending.due_of_state(client, now);
+        pending.add(client, PendingReport { report, due, state_since: Some(now) });
+        due <= now
+    }
+
+    /// Accepts a report that changes facts which decide nothing.
+    pub fn add_minor(&mut self, fleet: &FleetKey, client: &Text, report: Report, due: Timestamp) {
+        let pending = self.fleets.entry(fleet.clone()).or_default();
+        pending.add(client, PendingReport { report, due, state_since: None });
     }
 
     /// Records that a client was heard of, which is to be stored by `due`.
     pub fn heard(&mut self, fleet: &FleetKey, due: Timestamp) {
-        let pending = self.fleets.entry(fleet.clone()).or_default();
+        let pending = match self.fleets.get_mut(fleet) {
+            Some(pending) => pending,
+            None => self.fleets.entry(fleet.clone()).or_default(),
+        };
         pending.heard_due = Some(pending.heard_due.map_or(due, |earlier| earlier.min(due)));
     }
 
-    /// Records that a change of the fleet's spec was seen. It may be a write of this process, of a replica or of a user.
-    pub fn spec_changed(&mut self, fleet: &FleetKey, now: Timestamp) {
+    /// Records that a change of the fleet's spec was seen, by a write of this process or by others:
+    /// a replica or a user.
+    pub fn spec_changed(&mut self, fleet: &FleetKey, is_by_others: bool, now: Timestamp) {
         let pending = self.fleets.entry(fleet.clone()).or_default();
-        pending.next_write = Some(now + FLEET_INTERVAL);
+        pending.changed_until = Some(now + FLEET_INTERVAL);
+        if is_by_others {
+            pending.others_until = Some(now + OTHERS_PERIOD);
+        }
     }
 
-    /// Returns the fleet to write now: of those that are due, the one with the oldest report. The
-    /// caller must then call [`Self::stored`] or [`Self::failed`].
+    /// Makes the reports of a fleet due at once, because the fleet is deleted.
+    pub fn expedite(&mut self, fleet: &FleetKey, now: Timestamp) {
+        if let Some(pending) = self.fleets.get_mut(fleet) {
+            pending.heard_due = None;
+            pending.changed_until = None;
+            pending.others_until = None;
+            pending.expedite(now);
+        }
+    }
+
+    /// Returns the fleet to write now: of those that may be written, the one that has been due for
+    /// the longest time. The caller must then call [`Self::stored`] or [`Self::put_back`].
     pub fn next(&mut self, now: Timestamp) -> Next {
-        self.fleets.retain(|_, fleet| fleet.forget_old(now));
+        self.follow_clock(now);
+        self.forget_old(now);
         let mut soonest: Option<Timestamp> = None;
-        let mut oldest: Option<(Timestamp, &FleetKey)> = None;
+        let mut first: Option<(Timestamp, &FleetKey)> = None;
         for (key, fleet) in &self.fleets {
-            let Some((due, since)) = fleet.due() else { continue };
-            let start = due.max(fleet.next_write.unwrap_or(due));
+            let Some(start) = fleet.start() else { continue };
             let start = start.max(self.next_write.unwrap_or(start));
             soonest = Some(soonest.map_or(start, |soonest| soonest.min(start)));
-            if start <= now && oldest.is_none_or(|(oldest, _)| since < oldest) {
-                oldest = Some((since, key));
+            let due = fleet.due().unwrap_or(start);
+            if start <= now && first.is_none_or(|(first, _)| due < first) {
+                first = Some((due, key));
             }
         }
-        match (oldest.map(|(_, key)| key.clone()), soonest) {
+        match (first.map(|(_, key)| key.clone()), soonest) {
             (Some(key), _) => {
                 self.next_write = Some(now + self.interval);
-                let reports = self.fleets.get_mut(&key).map(|fleet| fleet.take(now));
-                Next::Write(key, reports.unwrap_or_default())
+                Next::Write(self.take(key, now))
             }
             (None, Some(soonest)) => Next::Wait(soonest),
             (None, None) => Next::Idle,
         }
     }
 
-    /// Records that the write of a fleet is stored.
-    pub fn stored(&mut self, fleet: &FleetKey) {
-        if let Some(pending) = self.fleets.get_mut(fleet) {
-            pending.writing = None;
-        }
+    /// Returns a fleet to write before the process ends, without regard to the limits: of those with
+    /// reports, the one that is due first. `None` if there is none.
+    pub fn next_at_shutdown(&mut self, now: Timestamp) -> Option<DueWrite> {
+        let with_reports = |(key, fleet): (&FleetKey, &PendingFleet)| {
+            fleet.reports_due().map(|due| (due, key.clone()))
+        };
+        let (_, key) = self.fleets.iter().filter_map(with_reports).min()?;
+        Some(DueWrite { is_overdue: true, ..self.take(key, now) })
     }
 
-    /// Puts back the reports of a write that failed, except those of the clients in `dropped`. They
-    /// are due again after `backoff`.
-    pub fn failed(
-        &mut self,
-        fleet: &FleetKey,
-        dropped: &[Text],
-        now: Timestamp,
-        backoff: TimeDelta,
-    ) {
-        let Some(pending) = self.fleets.get_mut(fleet) else { return };
-        for (client, mut earlier) in pending.writing.take().into_iter().flatten() {
-            if dropped.contains(&client) {
-                continue;
-            }
-            if let Some(later) = pending.clients.remove(&client) {
-                earlier.report.merge(later.report);
-            }
-            pending.clients.insert(client, earlier);
-        }
-        pending.next_write = Some(now + backoff);
-        pending.heard_due = Some(now + backoff);
+    fn take(&mut self, fleet: FleetKey, now: Timestamp) -> DueWrite {
+        let Some(pending) = self.fleets.get_mut(&fleet) else {
+            return DueWrite { fleet, reports: Reports::new(), is_overdue: false };
+        };
+        let is_overdue = pending.due().is_some_and(|due| now >= due + MAX_DEFERRAL);
+        DueWrite { fleet, reports: pending.take(now), is_overdue }
     }
 
-    /// Returns whether reports of the client are not stored yet.
+    /// Returns when the next write of a fleet may begin; `None` if nothing is due or a write of the
+    /// fleet is in progress.
     #[must_use]
-    pub fn has_unwritten(&self, fleet: &FleetKey, client: &str) -> bool {
-        self.fleets.get(fleet).is_some_and(|pending| pending.unwritten(client).next().is_some())
+    pub fn start(&self, fleet: &FleetKey) -> Option<Timestamp> {
+        let start = self.fleets.get(fleet)?.start()?;
+        Some(start.max(self.next_write.unwrap_or(start)))
     }
 
-    /// Returns when the oldest report that is not stored yet was accepted; `None` if all are
+    /// Records that the write of a fleet is stored. Returns when each state change in it was
+    /// accepted.
+    pub fn stored(&mut self, fleet: &FleetKey) -> Vec<Timestamp> {
+        let Some(pending) = self.fleets.get_mut(fleet) else { return Vec::new() };
+        let written = pending.writing.take().into_iter().flat_map(|writing| writing.clients);
+        written.filter_map(|(_, report)| report.state_since).collect()
+    }
+
+    /// Puts back what is left of the reports of a write that failed. They may be written again from
+    /// `not_before` on.
+    pub fn put_back(&mut self, fleet: &FleetKey, left: Reports, not_before: Timestamp) {
+        if let Some(pending) = self.fleets.get_mut(fleet) {
+            pending.put_back(left, not_before);
+        }
+    }
+
+    /// Moves the report of a client from a write that is in progress to other fleets.
+    pub fn relocate(&mut self, from: &FleetKey, client: &Text, to: &[FleetKey]) {
+        let writing = self.fleets.get_mut(from).and_then(|pending| pending.writing.as_mut());
+        let Some(report) = writing.and_then(|writing| writing.clients.remove(client)) else {
+            return;
+        };
+        for fleet in to {
+            self.fleets.entry(fleet.clone()).or_default().put_before(client, report.clone());
+        }
+    }
+
+    /// Returns the reports of a client that are not stored yet, oldest first.
+    pub fn unwritten(&self, fleet: &FleetKey, client: &str) -> impl Iterator<Item = &Report> {
+        let pending = self.fleets.get(fleet);
+        pending.into_iter().flat_map(move |pending| pending.unwritten(client)).map(|p| &p.report)
+    }
+
+    /// Returns where the newest state change of a client is; `None` if all are stored.
+    #[must_use]
+    pub fn state_change(&self, fleet: &FleetKey, client: &str) -> Option<Stage> {
+        self.fleets.get(fleet)?.state_change(client)
+    }
+
+    /// Returns when the oldest state change that is not stored yet was accepted; `None` if all are
     /// stored.
     #[must_use]
     pub fn oldest(&self) -> Option<Timestamp> {
         let reports = self.fleets.values().flat_map(PendingFleet::reports);
-        reports.map(|report| report.since).min()
+        reports.filter_map(|report| report.state_since).min()
     }
 
     /// Returns the number of clients with reports that are not stored yet.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.fleets.values().map(|fleet| fleet.reports().count()).sum()
+        self.fleets.values().map(PendingFleet::len).sum()
     }
 
     /// Returns whether all reports are stored.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.fleets.values().all(|fleet| fleet.reports().next().is_none())
     }
-}
 
-impl PendingFleet {
-    fn add(&mut self, client: &Text, report: Report, now: Timestamp, due: Timestamp) {
-        match self.clients.get_mut(client) {
-            Some(pending) => {
-                pending.report.merge(report);
-                pending.due = pending.due.min(due);
-            }
-            None => {
-                self.clients.insert(client.clone(), PendingReport { report, since: now, due });
-            }
+    /// Shifts all times if the clock was set back, because nothing would be written until the clock
+    /// shows the old time again.
+    fn follow_clock(&mut self, now: Timestamp) {
+        let back = self.last_now.map_or(TimeDelta::zero(), |last| last - now);
+        self.last_now = Some(now);
+        if back > TimeDelta::zero() {
+            self.next_write = self.next_write.map(|time| time - back);
+            self.forget_at = self.forget_at.map(|time| time - back);
+            self.fleets.values_mut().for_each(|fleet| fleet.shift_back(back));
         }
     }
 
-    /// Returns when a state change is due, and counts it. Without the limit, one client whose state
-    /// flaps would cause a write every 5 s.
-    fn due_of_state(&mut self, client: &Text, now: Timestamp) -> Timestamp {
-        let changes = self.changes.entry(client.clone()).or_default();
-        while changes.front().is_some_and(|first| now - *first >= CLIENT_PERIOD) {
-            changes.pop_front();
+    fn forget_old(&mut self, now: Timestamp) {
+        if self.forget_at.is_none_or(|at| now >= at) {
+            self.forget_at = Some(now + FORGET_INTERVAL);
+            self.fleets.retain(|_, fleet| fleet.forget_old(now));
         }
-        match changes.front() {
-            Some(first) if changes.len() >= MAX_STATE_CHANGES => *first + CLIENT_PERIOD,
-            _ => {
-                changes.push_back(now);
-                now
-            }
-        }
-    }
-
-    /// Returns when the fleet is due, and when its oldest report was accepted; `None` if there is
-    /// nothing to write or a write is in progress.
-    fn due(&self) -> Option<(Timestamp, Timestamp)> {
-        if self.writing.is_some() {
-            return None;
-        }
-        let due = self.clients.values().map(|report| report.due).chain(self.heard_due).min()?;
-        Some((due, self.clients.values().map(|report| report.since).min().unwrap_or(due)))
-    }
-
-    fn take(&mut self, now: Timestamp) -> Reports {
-        let taken = std::mem::take(&mut self.clients);
-        self.heard_due = None;
-        self.next_write = Some(now + FLEET_INTERVAL);
-        let reports =
-            taken.iter().map(|(client, pending)| (client.clone(), pending.report.clone()));
-        let reports = reports.collect();
-        self.writing = Some(taken);
-        reports
-    }
-
-    /// Drops what is too old to matter. Returns whether anything must still be remembered.
-    fn forget_old(&mut self, now: Timestamp) -> bool {
-        self.changes
-            .retain(|_, changes| changes.back().is_some_and(|last| now - *last < CLIENT_PERIOD));
-        self.writing.is_some()
-            || !self.clients.is_empty()
-            || self.heard_due.is_some()
-            || !self.changes.is_empty()
-            || self.next_write.is_some_and(|next| next > now)
-    }
-
-    fn unwritten(&self, client: &str) -> impl Iterator<Item = &PendingReport> {
-        let writing = self.writing.as_ref().and_then(|writing| writing.get(client));
-        self.clients.get(client).into_iter().chain(writing)
-    }
-
-    fn reports(&self) -> impl Iterator<Item = &PendingReport> {
-        let writing = self.writing.iter().flat_map(BTreeMap::values);
-        self.clients.values().chain(writing)
     }
 }
 
@@ -288,7 +300,7 @@ mod tests {
     /// Returns the next write as text, such as `berlin: a=2.0 b=2.0`, or the milliseconds to wait.
     fn next(queue: &mut ReportQueue, now: i64) -> String {
         match queue.next(at(now)) {
-            Next::Write((_, name), reports) => {
+            Next::Write(DueWrite { fleet: (_, name), reports, .. }) => {
                 let change = |(client, report): (&Text, &Report)| {
                     format!(" {client}={}", report.version.as_deref().unwrap_or_default())
                 };
@@ -309,7 +321,7 @@ mod tests {
         assert_eq!(next(&mut queue, 300), "idle", "a write is in progress");
         queue.stored(&fleet("berlin"));
         assert_eq!(next(&mut queue, 300), "wait 4700");
-        queue.spec_changed(&fleet("berlin"), at(2000));
+        queue.spec_changed(&fleet("berlin"), true, at(2000));
         assert_eq!(next(&mut queue, 5000), "wait 2000", "another replica has written");
         assert_eq!(next(&mut queue, 7000), "berlin: b=2.0 c=2.0");
     }
@@ -317,7 +329,7 @@ mod tests {
     #[test]
     fn the_interval_begins_with_a_change_by_others() {
         let mut queue = ReportQueue::new(1000.0);
-        queue.spec_changed(&fleet("berlin"), at(0));
+        queue.spec_changed(&fleet("berlin"), true, at(0));
         add(&mut queue, "berlin", "a", "2.0", 1000);
         assert_eq!(next(&mut queue, 1000), "wait 4000");
         assert_eq!(next(&mut queue, 5000), "berlin: a=2.0");
@@ -331,7 +343,7 @@ mod tests {
         queue.stored(&fleet("berlin"));
         next(&mut queue, 599_999);
         assert_eq!(queue.fleets.len(), 1, "it counts the changes of the client");
-        next(&mut queue, 600_000);
+        next(&mut queue, 610_000);
         assert!(queue.fleets.is_empty());
     }
 
@@ -355,8 +367,11 @@ mod tests {
         add(&mut queue, "berlin", "c", "bad", 0);
         next(&mut queue, 0);
         add(&mut queue, "berlin", "a", "2.0", 100);
-        assert!(queue.has_unwritten(&fleet("berlin"), "b"));
-        queue.failed(&fleet("berlin"), &["c".into()], at(200), TimeDelta::seconds(1));
+        assert_eq!(queue.state_change(&fleet("berlin"), "a"), Some(Stage::Waiting));
+        assert_eq!(queue.state_change(&fleet("berlin"), "b"), Some(Stage::Writing));
+        assert_eq!(queue.unwritten(&fleet("berlin"), "a").count(), 2);
+        let left = ["a", "b"].map(|client| (client.into(), version("1.0"))).into();
+        queue.put_back(&fleet("berlin"), left, at(1200));
         assert_eq!(queue.oldest(), Some(at(0)));
         assert_eq!(next(&mut queue, 200), "wait 1000");
         assert_eq!(next(&mut queue, 1200), "berlin: a=2.0 b=1.0");
@@ -385,12 +400,77 @@ mod tests {
     fn minor_facts_wait_and_go_along_with_the_next_write() {
         let mut queue = ReportQueue::new(1000.0);
         let user = Report { last_user: Some(Some("ada".into())), ..Report::default() };
-        queue.add_minor(&fleet("berlin"), &"a".into(), user, at(0), at(3_600_000));
+        queue.add_minor(&fleet("berlin"), &"a".into(), user, at(3_600_000));
         queue.heard(&fleet("berlin"), at(1_800_000));
         assert_eq!(next(&mut queue, 0), "wait 1800000");
         add(&mut queue, "berlin", "b", "2.0", 1000);
         assert_eq!(next(&mut queue, 1000), "berlin: a= b=2.0");
         queue.stored(&fleet("berlin"));
         assert_eq!(next(&mut queue, 1000), "idle");
+    }
+
+    #[test]
+    fn replicas_of_a_fleet_write_in_turn() {
+        let mut queue = ReportQueue::new(1000.0);
+        queue.spec_changed(&fleet("berlin"), true, at(0));
+        add(&mut queue, "berlin", "a", "2.0", 0);
+        assert_eq!(next(&mut queue, 5000), "berlin: a=2.0");
+        queue.stored(&fleet("berlin"));
+        queue.spec_changed(&fleet("berlin"), false, at(5100));
+        add(&mut queue, "berlin", "b", "2.0", 5200);
+        assert_eq!(next(&mut queue, 5200), "wait 5800", "another replica may write at 10100");
+        assert_eq!(next(&mut queue, 11_000), "berlin: b=2.0");
+    }
+
+    #[test]
+    fn changes_by_others_delay_a_write_for_20_seconds() {
+        let mut queue = ReportQueue::new(1000.0);
+        add(&mut queue, "berlin", "a", "2.0", 0);
+        for second in 0..20 {
+            queue.spec_changed(&fleet("berlin"), true, at(second * 1000));
+            assert!(next(&mut queue, second * 1000 + 500).starts_with("wait"));
+        }
+        let Next::Write(write) = queue.next(at(20_000)) else { panic!("it is due") };
+        assert!(write.is_overdue);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_stops_nothing() {
+        let mut queue = ReportQueue::new(1000.0);
+        add(&mut queue, "berlin", "a", "2.0", 3_600_000);
+        assert_eq!(next(&mut queue, 3_600_000), "berlin: a=2.0");
+        queue.stored(&fleet("berlin"));
+        add(&mut queue, "berlin", "b", "2.0", 3_601_000);
+        assert_eq!(next(&mut queue, 3_601_000), "wait 4000");
+        assert_eq!(next(&mut queue, 1000), "wait 4000");
+        assert_eq!(next(&mut queue, 5000), "berlin: b=2.0");
+    }
+
+    #[test]
+    fn a_report_moves_to_the_fleet_that_has_its_client() {
+        let mut queue = ReportQueue::new(1000.0);
+        add(&mut queue, "berlin", "a", "1.0", 0);
+        add(&mut queue, "berlin", "b", "1.0", 0);
+        next(&mut queue, 0);
+        add(&mut queue, "york", "a", "2.0", 100);
+        queue.relocate(&fleet("berlin"), &"a".into(), &[fleet("york")]);
+        queue.stored(&fleet("berlin"));
+        assert_eq!((queue.len(), queue.oldest()), (1, Some(at(0))));
+        assert_eq!(next(&mut queue, 200), "york: a=2.0", "the later report counts");
+    }
+
+    #[test]
+    fn a_shutdown_ignores_the_limits() {
+        let mut queue = ReportQueue::new(0.001);
+        add(&mut queue, "berlin", "a", "1.0", 0);
+        next(&mut queue, 0);
+        add(&mut queue, "berlin", "b", "1.0", 0);
+        queue.add_minor(&fleet("york"), &"c".into(), version("1.0"), at(3_600_000));
+        queue.heard(&fleet("asia"), at(0));
+        let mut written = || queue.next_at_shutdown(at(1)).map(|write| write.fleet.1);
+        assert_eq!(written().as_deref(), Some("york"), "a write of berlin is in progress");
+        assert_eq!(written(), None);
+        queue.stored(&fleet("berlin"));
+        assert_eq!(queue.next_at_shutdown(at(1)).map(|write| write.fleet), Some(fleet("berlin")));
     }
 }

@@ -49,6 +49,27 @@ impl Report {
         self.last_seen = self.last_seen.max(later.last_seen);
     }
 
+    /// Returns whether the report contains nothing but `lastSeen`.
+    #[must_use]
+    pub fn is_only_seen(&self) -> bool {
+        *self == Self { last_seen: self.last_seen, ..Self::default() }
+    }
+
+    /// Removes the fact with this name in the API, as `lastUser`, from the report. Returns whether
+    /// the report had it.
+    pub fn remove(&mut self, field: &str) -> bool {
+        match field {
+            "version" => self.version.take().is_some(),
+            "stagedVersion" => self.staged_version.take().is_some(),
+            "lastError" => self.last_error.take().is_some(),
+            "computer" => self.computer.take().is_some(),
+            "lastUser" => self.last_user.take().is_some(),
+            "ip" => self.ip.take().is_some(),
+            "lastSeen" => self.last_seen.take().is_some(),
+            _ => false,
+        }
+    }
+
     /// Returns whether the report changes a fact that decides about the client's upgrade.
     #[must_use]
     pub fn changes_state(&self, stored: Option<&Reported>) -> bool {
@@ -135,6 +156,27 @@ mod tests {
         let before = stored(json!({"version": "1.0", "stagedVersion": "v2.0"}));
         let report = Report { version: Some("2.0".into()), ..Report::default() };
         assert_eq!(report.apply(Some(&before)), stored(json!({"version": "2.0"})));
+    }
+
+    #[test]
+    fn a_fact_is_removed_by_its_name_in_the_api() {
+        let mut report = Report {
+            version: Some("2.0".into()),
+            staged_version: Some(None),
+            last_error: Some(LastError::default()),
+            computer: Some(None),
+            last_user: Some(Some("ada".into())),
+            ip: Some("10.0.0.1".into()),
+            ..Report::seen(at("2026-11-29T08:00:01Z"))
+        };
+        assert!(!report.is_only_seen());
+        assert!(!report.remove("labels"));
+        for field in ["version", "stagedVersion", "lastError", "computer", "lastUser", "ip"] {
+            assert!(report.remove(field) && !report.remove(field), "{field}");
+        }
+        assert!(report.is_only_seen());
+        assert!(report.remove("lastSeen"));
+        assert_eq!(report, Report::default());
     }
 
     #[test]

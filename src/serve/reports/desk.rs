@@ -59,10 +59,13 @@ impl ReportDesk {
         now: Timestamp,
     ) -> Ticket {
         let mut state = self.state();
-        match report.changes_state(stored) {
+        let _ = match report.changes_state(stored) {
             true => state.queue.add_state(fleet, client, report, now),
-            false => state.queue.add_minor(fleet, client, report, now, now),
-        }
+            false => {
+                state.queue.add_minor(fleet, client, report, now);
+                false
+            }
+        };
         Ticket(None)
     }
 
@@ -84,14 +87,14 @@ impl ReportDesk {
     #[must_use]
     pub fn has_unwritten(&self, key: &FleetKey, fleet: &DeliveryFleet, client: &str) -> bool {
         let _ = fleet;
-        self.state().queue.has_unwritten(key, client)
+        self.state().queue.unwritten(key, client).next().is_some()
     }
 
     /// Records a version of a fleet that the watch has shown. To be called for each event, after the
     /// directory has the fleet.
     pub fn seen(&self, key: &FleetKey, fleet: &DeliveryFleet, now: Timestamp) {
         let _ = fleet;
-        self.state().queue.spec_changed(key, now);
+        self.state().queue.spec_changed(key, false, now);
     }
 
     /// Records that the watch shows the deletion of a fleet.
