@@ -126,18 +126,25 @@ impl ReportQueue {
         pending.heard_due = Some(pending.heard_due.map_or(due, |earlier| earlier.min(due)));
     }
 
-    /// Records that a change of the fleet's spec was seen, by a write of this process or by others:
-    /// a replica or a user.
-    pub fn spec_changed(&mut self, fleet: &FleetKey, is_by_others: bool, now: Timestamp) {
-        let pending = self.fleets.entry(fleet.clone()).or_default();
-        pending.changed_until = Some(now + FLEET_INTERVAL);
-        if is_by_others {
-            pending.others_until = Some(now + OTHERS_PERIOD);
-        }
+    /// Records that a change of the fleet's spec was seen, by a write of this process or by others.
+    pub fn spec_changed(&mut self, fleet: &FleetKey, now: Timestamp) {
+        self.fleets.entry(fleet.clone()).or_default().changed_until = Some(now + FLEET_INTERVAL);
+    }
+
+    /// Records that others write the fleet too, such as a replica.
+    pub fn others_write(&mut self, fleet: &FleetKey, now: Timestamp) {
+        self.fleets.entry(fleet.clone()).or_default().others_until = Some(now + OTHERS_PERIOD);
+    }
+
+    /// Returns whether a write of the fleet is in progress.
+    #[must_use]
+    pub fn is_writing(&self, fleet: &FleetKey) -> bool {
+        self.fleets.get(fleet).is_some_and(|pending| pending.writing.is_some())
     }
 
     /// Makes the reports of a fleet due at once, because the fleet is deleted.
-    pub fn expedite(&mut self, fleet: &FleetKey, now: Timestamp) {
+    pub fn expedite(&mut self, fleet: &FleetKey) {
+        let Some(now) = self.last_now else { return };
         if let Some(pending) = self.fleets.get_mut(fleet) {
             pending.heard_due = None;
             pending.changed_until = None;
@@ -321,7 +328,7 @@ mod tests {
         assert_eq!(next(&mut queue, 300), "idle", "a write is in progress");
         queue.stored(&fleet("berlin"));
         assert_eq!(next(&mut queue, 300), "wait 4700");
-        queue.spec_changed(&fleet("berlin"), true, at(2000));
+        queue.spec_changed(&fleet("berlin"), at(2000));
         assert_eq!(next(&mut queue, 5000), "wait 2000", "another replica has written");
         assert_eq!(next(&mut queue, 7000), "berlin: b=2.0 c=2.0");
     }
@@ -329,7 +336,7 @@ mod tests {
     #[test]
     fn the_interval_begins_with_a_change_by_others() {
         let mut queue = ReportQueue::new(1000.0);
-        queue.spec_changed(&fleet("berlin"), true, at(0));
+        queue.spec_changed(&fleet("berlin"), at(0));
         add(&mut queue, "berlin", "a", "2.0", 1000);
         assert_eq!(next(&mut queue, 1000), "wait 4000");
         assert_eq!(next(&mut queue, 5000), "berlin: a=2.0");
@@ -412,11 +419,12 @@ mod tests {
     #[test]
     fn replicas_of_a_fleet_write_in_turn() {
         let mut queue = ReportQueue::new(1000.0);
-        queue.spec_changed(&fleet("berlin"), true, at(0));
+        queue.spec_changed(&fleet("berlin"), at(0));
+        queue.others_write(&fleet("berlin"), at(0));
         add(&mut queue, "berlin", "a", "2.0", 0);
         assert_eq!(next(&mut queue, 5000), "berlin: a=2.0");
         queue.stored(&fleet("berlin"));
-        queue.spec_changed(&fleet("berlin"), false, at(5100));
+        queue.spec_changed(&fleet("berlin"), at(5100));
         add(&mut queue, "berlin", "b", "2.0", 5200);
         assert_eq!(next(&mut queue, 5200), "wait 5800", "another replica may write at 10100");
         assert_eq!(next(&mut queue, 11_000), "berlin: b=2.0");
@@ -427,7 +435,7 @@ mod tests {
         let mut queue = ReportQueue::new(1000.0);
         add(&mut queue, "berlin", "a", "2.0", 0);
         for second in 0..20 {
-            queue.spec_changed(&fleet("berlin"), true, at(second * 1000));
+            queue.spec_changed(&fleet("berlin"), at(second * 1000));
             assert!(next(&mut queue, second * 1000 + 500).starts_with("wait"));
         }
         let Next::Write(write) = queue.next(at(20_000)) else { panic!("it is due") };
