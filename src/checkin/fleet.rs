@@ -145,6 +145,13 @@ impl DeliveryFleet {
         Some(&self.spec.as_deref()?.clients.as_deref()?.get(index)?.name)
     }
 
+    /// Returns the value of a label of the client at this index of the spec.
+    #[must_use]
+    pub fn label(&self, index: usize, key: &str) -> Option<&str> {
+        let client = self.spec.as_deref()?.clients.as_deref()?.get(index)?;
+        client.labels.get(key).map(AsRef::as_ref)
+    }
+
     /// Returns the names of the clients, in the order of the spec.
     pub fn client_names(&self) -> impl Iterator<Item = &Text> {
         let clients = self.spec.as_deref().and_then(|spec| spec.clients.as_deref());

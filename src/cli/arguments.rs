@@ -10,6 +10,7 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, 
 use clap_complete::ArgValueCompleter;
 
 use super::completion::{clusters, contexts, users};
+use super::serve_arguments::{SERVE_EXAMPLES, ServeArgs};
 use super::{
     clients, completion, explain, halt, import, leading_options, plan, settings, status, windows,
 };
@@ -34,6 +35,9 @@ pub(super) struct Arguments {
 pub enum Command {
     /// Run the controller
     Controller(Box<ControllerArgs>),
+    /// Serve update agents: answer their polls, take their reports, send the packages
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Box<ServeArgs>),
     /// A command of this shell.
     #[command(flatten)]
     Once(Box<Once>),
@@ -105,6 +109,15 @@ pub struct ObservedArgs {
     /// default: nowhere
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen_address)]
     pub listen: Option<SocketAddr>,
+    /// What is logged.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What a long-running command logs.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Observing it")]
+pub struct LogArgs {
     /// How the log, on standard error, is written
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -142,7 +155,7 @@ pub enum AuditTo {
 
 /// Parses an IP address and a port. A port alone, such as `:8080`, means all addresses of the
 /// machine.
-fn listen_address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let whole = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
     whole.parse().map_err(|_| {
         "write an IP address and a port, as 127.0.0.1:8080 or [::1]:8080, or the port alone, as :8080"
@@ -164,7 +177,7 @@ fn audit_to(text: &str) -> Result<AuditTo, String> {
     }
 }
 
-fn namespace_name(text: &str) -> Result<String, String> {
+pub(super) fn namespace_name(text: &str) -> Result<String, String> {
     name(text, &patterns::namespace())
 }
 

@@ -22,6 +22,7 @@ mod leading_options;
 pub mod objects;
 mod plan;
 mod recorded_change;
+mod serve_arguments;
 mod settings;
 mod status;
 pub mod terminal;
@@ -34,9 +35,12 @@ use crate::api;
 use crate::values::{Timestamp, Zone};
 
 pub use self::arguments::{
-    AuditTo, Command, ControllerArgs, ElectionArgs, LogFormat, ObservedArgs, Once,
+    AuditTo, Command, ControllerArgs, ElectionArgs, LogArgs, LogFormat, ObservedArgs, Once,
 };
 pub(crate) use self::arguments::{Output, instant};
+pub use self::serve_arguments::{
+    CheckinArgs, ClosedMeansArg, DoorArgs, MetricsArgs, PackageArgs, ReportIpArg, ServeArgs,
+};
 use self::terminal::times::TimeFormatter;
 
 /// Exit code for invalid files or options.

@@ -19,6 +19,7 @@ use crate::checkin::messages::Taken;
 use crate::checkin::poll::Why;
 use crate::checkin::validity::Doubt;
 use crate::daemon::process_metrics::Process;
+use crate::serve::reports::ReportMetrics;
 
 /// The metrics of one process.
 #[derive(Debug)]
@@ -30,9 +31,6 @@ pub struct Metrics {
     requests: Family<StatusLabel, Counter>,
     refused: Family<RefusalLabel, Counter>,
     interruptions: Family<KindLabel, Counter>,
-    reports: Family<ResultLabel, Counter>,
-    writes: Family<ResultLabel, Counter>,
-    delay: Histogram,
     state: Arc<StateGauges>,
 }
 
@@ -59,11 +57,6 @@ struct RefusalLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
     kind: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ResultLabel {
-    result: &'static str,
 }
 
 /// Values that are read when Prometheus scrapes, in the order of [`GAUGES`].
@@ -125,8 +118,10 @@ impl Collector for StateCollector {
     }
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// Creates the metrics, with those of the reports.
+    #[must_use]
+    pub fn new(reports: &ReportMetrics) -> Self {
         let metrics = Self {
             registry: Registry::default(),
             polls: Family::default(),
@@ -136,18 +131,12 @@ impl Default for Metrics {
             requests: Family::default(),
             refused: Family::default(),
             interruptions: Family::default(),
-            reports: Family::default(),
-            writes: Family::default(),
-            // From 0.1 s to an hour, for which unimportant reports wait.
-            delay: Histogram::new(exponential_buckets(0.1, 2.0, 16)),
             state: Arc::default(),
         };
-        metrics.registered()
+        metrics.registered(reports)
     }
-}
 
-impl Metrics {
-    fn registered(mut self) -> Self {
+    fn registered(mut self, reports: &ReportMetrics) -> Self {
         let mut root = std::mem::take(&mut self.registry);
         let ours = root.sub_registry_with_prefix("clientfleet");
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -161,10 +150,7 @@ impl Metrics {
         ours.register("checkin_refusals", "Refused requests by reason", self.refused.clone());
         let help = "Watches that were interrupted, or could not begin";
         ours.register("checkin_watch_interruptions", help, self.interruptions.clone());
-        ours.register("checkin_reports", "Reports of clients by result", self.reports.clone());
-        ours.register("checkin_writes", "Writes of fleets by result", self.writes.clone());
-        let help = "How long reports waited until they were stored";
-        ours.register_with_unit("checkin_report_delay", help, Unit::Seconds, self.delay.clone());
+        reports.register(ours.sub_registry_with_prefix("checkin"));
         ours.register_collector(Box::new(StateCollector(Arc::clone(&self.state))));
         root.register_collector(Box::new(Process::new()));
         Self { registry: root, ..self }.with_zeros()
@@ -216,21 +202,6 @@ impl Metrics {
     /// Counts an interrupted watch.
     pub fn interrupted(&self, kind: &'static str) {
         self.interruptions.get_or_create(&KindLabel { kind }).inc();
-    }
-
-    /// Counts reports by what became of them.
-    pub fn reported(&self, result: &'static str, count: u64) {
-        self.reports.get_or_create(&ResultLabel { result }).inc_by(count);
-    }
-
-    /// Counts a write of a fleet.
-    pub fn wrote(&self, result: &'static str) {
-        self.writes.get_or_create(&ResultLabel { result }).inc();
-    }
-
-    /// Records the time from a report to its storage.
-    pub fn delayed(&self, delay: Duration) {
-        self.delay.observe(delay.as_secs_f64());
     }
 
     /// Returns the metrics in the `OpenMetrics` text format.

@@ -9,7 +9,7 @@ use kube::runtime::reflector::Store;
 use tokio::sync::watch;
 
 use super::metrics::Metrics;
-use super::reports::ReportDesk;
+use super::reports::{FleetLookup, ReportDesk};
 use super::stored::{StoredFleet, StoredPolicy};
 use crate::checkin::directory::{Directory, Found};
 use crate::checkin::fleet::{DeliveryFleet, Entry};
@@ -158,13 +158,13 @@ impl Registry {
         let fleet = Arc::new(fleet);
         state.fleets.apply(Arc::clone(&fleet));
         drop(state);
-        self.desk.fleet_seen(&fleet, before.as_deref(), now);
+        self.desk.seen(&(fleet.namespace().to_owned(), fleet.name().to_owned()), &fleet, now);
         self.changed();
     }
 
     fn remove_fleet(&self, key: &FleetKey) {
         self.write().fleets.remove(&key.0, &key.1);
-        self.desk.fleet_gone(key, self.clock.now());
+        self.desk.fleet_gone(key);
         self.changed();
     }
 
@@ -185,6 +185,21 @@ impl Registry {
 
     fn write(&self) -> RwLockWriteGuard<'_, RegistryState> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Fleets for the writer of reports.
+#[derive(Clone)]
+pub struct WatchedFleets(pub Arc<Registry>);
+
+impl FleetLookup for WatchedFleets {
+    fn fleet(&self, key: &FleetKey) -> Option<Arc<DeliveryFleet>> {
+        self.0.fleet(key)
+    }
+
+    fn fleets_of(&self, namespace: &str, client: &str) -> Vec<FleetKey> {
+        let key = |found: &Found| (found.fleet.namespace().to_owned(), found.fleet.name().to_owned());
+        self.0.find(namespace, client).iter().map(key).collect()
     }
 }
 

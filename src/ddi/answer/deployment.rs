@@ -75,6 +75,26 @@ impl<'a> DeploymentAnswer<'a> {
         artifact: &'a Artifact,
         hrefs: &Hrefs,
     ) -> Self {
+        let artifacts = [ArtifactBody::new(version, artifact, hrefs)];
+        let chunk = Chunk { part: APPLICATION, version, name, artifacts };
+        Self { id, deployment: Deployment { download: FORCED, update: FORCED, chunks: [chunk] } }
+    }
+}
+
+/// Body of the list of a version's files: the one that the agent installs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ArtifactListAnswer<'a>([ArtifactBody<'a>; 1]);
+
+impl<'a> ArtifactListAnswer<'a> {
+    /// Returns the list with this file of `version`.
+    #[must_use]
+    pub fn new(version: &str, artifact: &'a Artifact, hrefs: &Hrefs) -> Self {
+        Self([ArtifactBody::new(version, artifact, hrefs)])
+    }
+}
+
+impl<'a> ArtifactBody<'a> {
+    fn new(version: &str, artifact: &'a Artifact, hrefs: &Hrefs) -> Self {
         let Artifact { file, size, hashes } = artifact;
         let download = Href::from(hrefs.artifact(version, file));
         let md5sum = Href::from(hrefs.artifact_md5(version, file));
@@ -84,9 +104,6 @@ impl<'a> DeploymentAnswer<'a> {
             md5sum: md5sum.clone(),
             md5sum_http: md5sum,
         };
-        let artifact =
-            ArtifactBody { filename: file.as_str(), size: *size, hashes: *hashes, links };
-        let chunk = Chunk { part: APPLICATION, version, name, artifacts: [artifact] };
-        Self { id, deployment: Deployment { download: FORCED, update: FORCED, chunks: [chunk] } }
+        Self { filename: file.as_str(), size: *size, hashes: *hashes, links }
     }
 }

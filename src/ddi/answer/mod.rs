@@ -9,7 +9,7 @@ mod hashes;
 
 pub use base::{BaseAnswer, Link};
 pub use cancel::CancelAnswer;
-pub use deployment::{Artifact, DeploymentAnswer};
+pub use deployment::{Artifact, ArtifactListAnswer, DeploymentAnswer};
 pub use hashes::{FileHashes, hex};
 
 use serde::Serialize;

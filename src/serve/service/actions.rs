@@ -120,7 +120,7 @@ impl Visit<'_> {
             );
         }
         if let Some(id) = id.filter(|_| taken != Taken::Seen && taken != Taken::OtherAction) {
-            let report = LoggedReport::of(&report, taken);
+            let report = LoggedReport::of(&report, Some(taken));
             self.audit(&known, AuditEvent::ReportTaken, id, Some(report));
         }
         let tickets = self.report(&known, report);

@@ -66,10 +66,10 @@ impl Callers {
         let Ok(Authorization::Target(token)) = Authorization::parse(value.as_bytes()) else {
             return Err(Refusal::Credentials);
         };
-        if !self.keys.get().accepts(&token, namespace, client) {
+        if !self.keys.current().accepts(&token, namespace, client) {
             return Err(Refusal::Credentials);
         }
-        let revoked = self.revoked.as_ref().map(|revoked| revoked.get());
+        let revoked = self.revoked.as_ref().map(|revoked| revoked.current());
         if revoked.is_some_and(|revoked| revoked.contains(namespace, client)) {
             return Err(Refusal::Revoked);
         }

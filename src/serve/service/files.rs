@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
-use http::header::{CONTENT_LENGTH, HeaderMap};
+use http::header::HeaderMap;
 use http::{Method, Response, StatusCode};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::BodyExt;
 
 use super::responses;
 use super::visit::{MAX_DOWNLOAD_HOLD, Visit};
 use crate::ddi::answer::{ArtifactListAnswer, hex};
 use crate::ddi::{FileName, Hrefs};
 use crate::plan::version_text::is_same_version;
-use crate::serve::front::Body;
+use crate::serve::front::{Body, empty_body};
 use crate::serve::packages::PackageFile;
 
 impl Visit<'_> {
@@ -30,7 +30,7 @@ impl Visit<'_> {
         };
         let head = file.respond(is_head, headers);
         let mut response = match head.body {
-            None => Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync()),
+            None => Response::new(empty_body()),
             Some(range) => match file.open_range(range, &self.service.transfers).await {
                 Ok(body) => Response::new(body.map_err(Into::into).boxed_unsync()),
                 Err(error) => {
@@ -92,10 +92,4 @@ impl Visit<'_> {
             Some(file)
         })
     }
-}
-
-/// Returns the length of a body, for the log.
-#[must_use]
-pub fn length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

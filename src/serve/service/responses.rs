@@ -2,11 +2,10 @@
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
-use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use serde::Serialize;
 
-use crate::serve::front::Body;
+use crate::serve::front::{Body, full_body};
 
 /// Returns a response without a body. swupdate and rauc-hawkbit-updater expect no other response to
 /// feedback than an empty one with status 200.
@@ -37,8 +36,7 @@ pub fn method_not_allowed(allowed: &'static str) -> Response<Body> {
 
 fn with_body(status: StatusCode, kind: Option<&'static str>, body: Bytes) -> Response<Body> {
     let length = body.len();
-    let body = Full::new(body).map_err(|never| match never {}).boxed_unsync();
-    let mut response = Response::new(body);
+    let mut response = Response::new(full_body(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_LENGTH, length.into());

@@ -104,8 +104,9 @@ impl Visit<'_> {
         let validity = entry.map_or(Validity::Unknown(Doubt::ListedTwice), |entry| {
             registry.validity(entry, now)
         });
-        let unwritten =
-            |found: &Found| desk.has_unwritten(&key(&found.fleet), self.client);
+        let unwritten = |found: &Found| {
+            desk.has_unwritten(&key(&found.fleet), &found.fleet, self.client)
+        };
         let has_unwritten_reports = standing.reports_to.iter().any(unwritten);
         // A client in no fleet is not in doubt: there is nothing to wait for.
         let validity = if standing.reports_to.is_empty() { Validity::Valid } else { validity };
@@ -169,15 +170,10 @@ impl Visit<'_> {
             return Ok((action, Arc::clone(file)));
         }
         let package = catalog
-            .package(&version, self.variant(entry))
+            .package(&version, entry.fleet.label(entry.index, &self.service.options.variant_label))
             .map_err(|error| error.to_string())?;
         let file = package.choose(self.agent).map_err(|error| error.to_string())?;
         Ok((action, Arc::clone(file)))
-    }
-
-    fn variant<'e>(&self, entry: Entry<'e>) -> Option<&'e str> {
-        let client = entry.fleet.spec.as_deref()?.clients.as_deref()?.get(entry.index)?;
-        client.labels.get(&self.service.options.variant_label).map(AsRef::as_ref)
     }
 
     /// Accepts a report of the client for each fleet that it is written to.
@@ -191,14 +187,10 @@ impl Visit<'_> {
             };
             // A client that counts as offline gets no offer until it is known to be back.
             let is_offline = entry.row.is_some_and(|row| row.state == Some(State::Offline));
-            let is_urgent = is_offline || report.changes_state(entry.reported);
-            let desk = &self.service.desk;
-            let key = key(fleet);
-            tickets.extend(if is_urgent {
-                Some(desk.accept_urgent(&key, client, report.clone(), entry.reported, known.now))
-            } else {
-                desk.accept(&key, client, report.clone(), entry.reported, known.now);
-                None
+            let (desk, key, report) = (&self.service.desk, key(fleet), report.clone());
+            tickets.push(match is_offline {
+                true => desk.accept_urgent(&key, client, report, known.now),
+                false => desk.accept(&key, client, report, entry.reported, known.now),
             });
         }
         tickets
