@@ -18,6 +18,10 @@ const MAX_TIMER: Duration = Duration::from_secs(60);
 pub trait Clock: Send + Sync + 'static {
     /// Returns the current time in whole seconds.
     fn now(&self) -> Timestamp;
+    /// Returns the current time with the precision of the clock, for intervals below a second.
+    fn precise_now(&self) -> Timestamp {
+        self.now()
+    }
     /// Waits until the caller should read the clock again; `seen` is the time that the caller read
     /// last.
     ///
@@ -33,6 +37,10 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         whole_seconds(Utc::now())
+    }
+
+    fn precise_now(&self) -> Timestamp {
+        Utc::now()
     }
 
     fn wait_until_due(&self, _: Timestamp, until: Option<Timestamp>) -> BoxFuture<'static, ()> {

@@ -78,14 +78,13 @@ impl StateSource for ServeState {
     fn values(&self) -> [f64; GAUGES.len()] {
         let Self { registry, desk, sessions, catalog, transfers, front, clock } = self;
         let (fleets, clients) = registry.counts();
-        let backlog = desk.backlog();
-        let oldest = backlog.oldest.map_or(0, |oldest| (clock.now() - oldest).num_seconds());
+        let backlog = desk.backlog(clock.now());
         [
             clients as f64,
             fleets as f64,
             sessions.len() as f64,
-            backlog.clients as f64,
-            oldest.max(0) as f64,
+            backlog.reports as f64,
+            backlog.oldest.as_secs_f64(),
             front.open() as f64,
             front.refused() as f64,
             front.failed_handshakes() as f64,

@@ -1,7 +1,8 @@
 //! Tests tokens, key files and headers.
 
 use clientfleet::ddi::credentials::{
-    Authorization, AuthorizationError, KeyFileError, KeyRing, Token,
+    Authorization, AuthorizationError, KeyFileError, KeyRing, RevokedClients, RevokedFileError,
+    Token,
 };
 
 /// The bytes 0 to 31 in base64, and the bytes 32 to 63 in hexadecimal.
@@ -118,4 +119,39 @@ fn headers_have_a_scheme_and_a_token() {
     assert_eq!(Authorization::parse(b"TargetToken \xff"), Err(AuthorizationError::Malformed));
     let long = format!("TargetToken {}", "x".repeat(1024));
     assert_eq!(parse(&long), Err(AuthorizationError::Malformed));
+}
+
+#[test]
+fn revoked_clients_are_listed_one_per_line() {
+    let text = "\u{feff}# left in 2026\r\n\nclients/dev1\r\n  # comment\n  other/a#b\nother/a/b\n\
+                clients/WS é\nclients/dev2 \n";
+    let revoked = RevokedClients::parse(text).unwrap();
+    for (namespace, client) in [
+        ("clients", "dev1"),
+        ("other", "a#b"),
+        ("other", "a/b"),
+        ("clients", "WS é"),
+        ("clients", "dev2"),
+        ("clients", "dev2 "),
+    ] {
+        assert!(revoked.contains(namespace, client), "{namespace}/{client}");
+    }
+    assert_eq!((revoked.len(), revoked.is_empty()), (6, false));
+    for (namespace, client) in [("other", "dev1"), ("clients", "DEV1"), ("other", "a"), ("", "")] {
+        assert!(!revoked.contains(namespace, client), "{namespace}/{client}");
+    }
+    assert!(RevokedClients::parse("").unwrap().is_empty());
+}
+
+#[test]
+fn a_line_that_names_no_client_is_an_error() {
+    for (text, expected) in [
+        ("clients/dev1\ndev2\n", RevokedFileError::NotAClient { line: 2 }),
+        ("\n\nClients/dev1", RevokedFileError::BadNamespace { line: 3 }),
+        ("/dev1", RevokedFileError::BadNamespace { line: 1 }),
+        ("clients/", RevokedFileError::BadClientName { line: 1 }),
+        ("clients/<b>", RevokedFileError::BadClientName { line: 1 }),
+    ] {
+        assert_eq!(RevokedClients::parse(text), Err(expected), "{text:?}");
+    }
 }

@@ -4,9 +4,11 @@
 mod authorization;
 mod key_file;
 mod key_ring;
+mod revoked;
 mod token;
 
 pub use authorization::{Authorization, AuthorizationError};
 pub use key_file::KeyFileError;
 pub use key_ring::KeyRing;
+pub use revoked::{RevokedClients, RevokedFileError};
 pub use token::Token;

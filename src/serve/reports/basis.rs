@@ -103,7 +103,8 @@ impl Basis {
             Clients::Fetched(fetched) => ([].as_slice(), fetched.as_slice()),
         };
         let clients = seen.iter().chain(fetched.iter().map(|fetched| &fetched.client));
-        clients.map(|Client { name, reported, .. }| BasisClient { name, reported: reported.as_ref() })
+        clients
+            .map(|Client { name, reported, .. }| BasisClient { name, reported: reported.as_ref() })
     }
 
     /// Returns the whole client at this index as the API server stores it. For a version that the

@@ -101,11 +101,7 @@ impl ReportDesk {
             notes: BTreeMap::new(),
             sleep: Sleep::Awake,
         };
-        Self {
-            state: Mutex::new(state),
-            changed: Notify::new(),
-            metrics: ReportMetrics::default(),
-        }
+        Self { state: Mutex::new(state), changed: Notify::new(), metrics: ReportMetrics::default() }
     }
 
     /// Accepts a report. `stored` are the facts in the fleet that the caller has seen.
@@ -221,9 +217,10 @@ impl ReportDesk {
 
     /// Returns the reports that are not stored.
     #[must_use]
-    pub fn backlog(&self) -> Backlog {
+    pub fn backlog(&self, now: Timestamp) -> Backlog {
         let state = self.state();
-        Backlog { clients: state.queue.len(), oldest: state.queue.oldest() }
+        let oldest = state.queue.oldest().and_then(|oldest| (now - oldest).to_std().ok());
+        Backlog { reports: state.queue.len(), oldest: oldest.unwrap_or_default() }
     }
 
     /// Returns what the writer does next. While it waits, reports that are due earlier wake it.
@@ -253,12 +250,19 @@ impl ReportDesk {
         notes.failures
     }
 
-    /// Records how a write has ended.
-    pub(super) fn settle(&self, job: &Job, settled: Settled, now: Timestamp) {
+    /// Records how a write has ended. `shown` is the fleet as the watch has shown it.
+    pub(super) fn settle(
+        &self,
+        job: &Job,
+        settled: Settled,
+        shown: Option<&DeliveryFleet>,
+        now: Timestamp,
+    ) {
         let fleet = &job.write.fleet;
         let mut state = self.state();
         match settled {
             Settled::Failed { left, not_before } => {
+                self.write_ended(&mut state, fleet, None, now);
                 let notes = state.notes.entry(fleet.clone()).or_default();
                 for client in job.write.reports.keys() {
                     if left.contains_key(client) {
@@ -271,11 +275,12 @@ impl ReportDesk {
                 state.queue.put_back(fleet, left, not_before);
             }
             Settled::Stored { version, reports, absent } => {
+                self.write_ended(&mut state, fleet, version.as_deref(), now);
                 let notes = state.notes.entry(fleet.clone()).or_default();
                 notes.failures = 0;
                 notes.forget_heard(&job.heard);
                 if let Some(version) = version {
-                    notes.stored(version, reports, now);
+                    notes.stored(version, reports, shown);
                 }
                 for (client, fleets) in absent {
                     self.relocate(&mut state, fleet, &client, &fleets);
@@ -288,6 +293,19 @@ impl ReportDesk {
                 }
                 state.forget(fleet);
             }
+        }
+    }
+
+    fn write_ended(
+        &self,
+        state: &mut State,
+        fleet: &FleetKey,
+        version: Option<&str>,
+        now: Timestamp,
+    ) {
+        let notes = state.notes.get_mut(fleet);
+        if notes.is_some_and(|notes| notes.write_ended(version)) {
+            state.queue.others_write(fleet, now);
         }
     }
 

@@ -1,12 +1,12 @@
 //! Counts what becomes of reports, for the metrics of `serve`.
 
+use std::time::Duration;
+
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
-
-use crate::values::Timestamp;
 
 /// Result of a request that writes the reports of a fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -125,7 +125,7 @@ impl ReportMetrics {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     /// Number of clients with reports that are not stored.
-    pub clients: usize,
-    /// When the oldest report that changes a client's state was accepted.
-    pub oldest: Option<Timestamp>,
+    pub reports: usize,
+    /// Time since the oldest report that changes a client's state was accepted.
+    pub oldest: Duration,
 }

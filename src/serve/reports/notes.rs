@@ -91,7 +91,12 @@ impl FleetNotes {
     }
 
     /// Records that reports are stored in a version of the fleet.
-    pub(super) fn stored(&mut self, version: String, reports: Reports, fleet: Option<&DeliveryFleet>) {
+    pub(super) fn stored(
+        &mut self,
+        version: String,
+        reports: Reports,
+        fleet: Option<&DeliveryFleet>,
+    ) {
         let unshown = self.unshown.take();
         let mut all = unshown.map_or_else(Reports::new, |unshown| unshown.reports);
         for (client, report) in reports {
