@@ -8,7 +8,7 @@ use http::Uri;
 use http::uri::Authority;
 
 use super::ActionId;
-use super::path::{FileName, MD5_SUFFIX, encode};
+use super::path::{FileName, MD5_SUFFIX, SIGNATURE_SUFFIX, encode};
 
 /// URL under which agents reach the service, such as `https://updates.example.com/ddi`: `http` or
 /// `https`, a host, and perhaps a port and a path. It has no slash at the end.
@@ -108,6 +108,12 @@ impl Hrefs {
         self.artifact(version, file) + MD5_SUFFIX
     }
 
+    /// Returns the URL of the signature of a package's file.
+    #[must_use]
+    pub fn artifact_signature(&self, version: &str, file: &FileName) -> String {
+        self.artifact(version, file) + SIGNATURE_SUFFIX
+    }
+
     /// Returns whether Zephyr can download a package's file.
     #[must_use]
     pub fn fits_zephyr(&self, version: &str, file: &FileName) -> bool {
@@ -135,7 +141,8 @@ mod tests {
         assert_eq!(hrefs.config_data(), client.clone() + "/configData");
         let artifact = client + "/softwaremodules/1.0%2Bb/artifacts/a_1%2B2.swu";
         assert_eq!(hrefs.artifact("1.0+b", &file), artifact);
-        assert_eq!(hrefs.artifact_md5("1.0+b", &file), artifact + ".MD5SUM");
+        assert_eq!(hrefs.artifact_md5("1.0+b", &file), artifact.clone() + ".MD5SUM");
+        assert_eq!(hrefs.artifact_signature("1.0+b", &file), artifact + ".minisig");
     }
 
     #[test]

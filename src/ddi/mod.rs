@@ -8,7 +8,7 @@
 //! - Requests: [`path`] parses the path, [`credentials`] the `Authorization` header, [`agent`] the
 //!   `User-Agent` header, and [`feedback`] and [`attributes`] the bodies.
 //! - Answers: [`answer`] defines the bodies, and [`href`] the URLs in them. [`poll_interval`] and
-//!   [`action_id`] define two of the values.
+//!   [`action_id`] define two of the values. [`signature`] verifies the signature of a package.
 //!
 //! The comments name the agents whose behavior decides a rule: swupdate 2022.12 (suricatta),
 //! rauc-hawkbit-updater 1.4 (C), rauc-hawkbit 0.2 (Python), Zephyr's hawkBit client, and the Arduino
@@ -23,6 +23,7 @@ pub mod feedback;
 pub mod href;
 pub mod path;
 pub mod poll_interval;
+pub mod signature;
 
 mod cleaning;
 mod lenient_json;
@@ -32,3 +33,4 @@ pub use agent::Agent;
 pub use href::{BaseUrl, Hrefs};
 pub use path::{FileName, RequestPath, Resource};
 pub use poll_interval::PollInterval;
+pub use signature::{PackageKey, PackageSignature};

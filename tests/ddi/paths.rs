@@ -35,7 +35,11 @@ fn each_resource_has_a_path() {
         ),
         (
             "/softwaremodules/3.59.0%2bb7/artifacts/a%5F1.swu.MD5SUM",
-            Resource::ArtifactMd5 { version, file },
+            Resource::ArtifactMd5 { version: version.clone(), file: file.clone() },
+        ),
+        (
+            "/softwaremodules/3.59.0+b7/artifacts/a_1.swu.minisig",
+            Resource::ArtifactSignature { version, file },
         ),
         ("/confirmationBase", Resource::Confirmation),
         ("/confirmationBase/17/feedback", Resource::Confirmation),
@@ -83,6 +87,9 @@ fn other_paths_are_refused() {
         ("/default/controller/v1/a/softwaremodules/1.0/artifacts/a%20b", BadFileName),
         ("/default/controller/v1/a/softwaremodules/1.0/artifacts/a%5Cb", BadFileName),
         ("/default/controller/v1/a/softwaremodules/1.0/artifacts/.MD5SUM", BadFileName),
+        ("/default/controller/v1/a/softwaremodules/1.0/artifacts/.minisig", BadFileName),
+        ("/default/controller/v1/a/softwaremodules/1.0/artifacts/a.minisig.MD5SUM", BadFileName),
+        ("/default/controller/v1/a/softwaremodules/1.0/artifacts/a.MD5SUM.minisig", BadFileName),
         ("/default/controller/v1/a/softwaremodules/1.0/artifacts/..", BadSegment),
         ("/default/controller/v1/a/softwaremodules/1.0/artifacts/%2E%2E%2Fx", BadSegment),
     ] {
@@ -116,7 +123,8 @@ fn file_names_are_plain() {
         assert_eq!(FileName::parse(name).as_ref().map(FileName::as_str), Some(name));
     }
     let too_long = "x".repeat(FileName::MAX_BYTES + 1);
-    for name in ["", ".", "..", "a/b", "a b", "a\\b", "é", "a\0", "a.MD5SUM", "a~", &too_long] {
+    let bad = ["", ".", "..", "a/b", "a b", "a\\b", "é", "a\0", "a.MD5SUM", "a.minisig", "a~"];
+    for name in bad.into_iter().chain([too_long.as_str()]) {
         assert_eq!(FileName::parse(name), None, "{name}");
     }
 }

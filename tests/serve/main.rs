@@ -5,5 +5,6 @@ mod changes;
 mod layout;
 mod range;
 mod rate_limit;
+mod signatures;
 mod store;
 mod transfers;

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use super::MD5_SUFFIX;
+use super::{MD5_SUFFIX, SIGNATURE_SUFFIX};
 
 /// Name of a file in a package: 1 to 128 ASCII letters, digits, `.`, `_`, `+` and `-`.
 ///
-/// `.` and `..` are no files, and a name that ends in `.MD5SUM` would be the path of another file's
-/// sum. With these characters, agents that put the name into a command or a path do no harm.
+/// `.` and `..` are no files, and a name that ends in `.MD5SUM` or `.minisig` would be the path of
+/// another file's sum or signature. With these characters, agents that put the name into a command or a path do no harm.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileName(String);
 
@@ -23,7 +23,7 @@ impl FileName {
         let is_name = (1..=Self::MAX_BYTES).contains(&text.len())
             && text.bytes().all(is_accepted)
             && !matches!(text, "." | "..")
-            && !text.ends_with(MD5_SUFFIX);
+            && ![MD5_SUFFIX, SIGNATURE_SUFFIX].iter().any(|suffix| text.ends_with(suffix));
         is_name.then(|| Self(text.to_owned()))
     }
 

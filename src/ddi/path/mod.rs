@@ -17,6 +17,8 @@ use crate::values::Version;
 pub const MAX_PATH_BYTES: usize = 2048;
 /// Suffix of an artifact's path for its MD5 sum.
 pub(super) const MD5_SUFFIX: &str = ".MD5SUM";
+/// Suffix of an artifact's path for its signature, and of the signature's file in the store.
+pub const SIGNATURE_SUFFIX: &str = ".minisig";
 
 /// A request of an agent: who sends it, and to which resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +67,14 @@ pub enum Resource {
     },
     /// `GET softwaremodules/VERSION/artifacts/FILE.MD5SUM`: the MD5 sum of a file.
     ArtifactMd5 {
+        /// Version of the package.
+        version: String,
+        /// File of the package.
+        file: FileName,
+    },
+    /// `GET softwaremodules/VERSION/artifacts/FILE.minisig`: the signature of a file. It is no part
+    /// of hawkBit's API; `clientfleet agent` requests it.
+    ArtifactSignature {
         /// Version of the package.
         version: String,
         /// File of the package.
@@ -150,9 +160,12 @@ fn resource(segments: &[&str]) -> Result<Resource, PathError> {
         }
         ["softwaremodules", version, "artifacts", file] => {
             let version = package_version(version)?;
-            match file.strip_suffix(MD5_SUFFIX) {
-                None => Resource::Artifact { version, file: file_name(file)? },
-                Some(file) => Resource::ArtifactMd5 { version, file: file_name(file)? },
+            if let Some(file) = file.strip_suffix(MD5_SUFFIX) {
+                Resource::ArtifactMd5 { version, file: file_name(file)? }
+            } else if let Some(file) = file.strip_suffix(SIGNATURE_SUFFIX) {
+                Resource::ArtifactSignature { version, file: file_name(file)? }
+            } else {
+                Resource::Artifact { version, file: file_name(file)? }
             }
         }
         ["confirmationBase", ..] => Resource::Confirmation,

@@ -21,6 +21,8 @@ pub enum FileState {
     Pending,
     /// The file cannot be sent, and a [`PackageProblem`] says why.
     Broken,
+    /// The file has no valid signature, and a [`PackageProblem`] says why.
+    Unverified,
 }
 
 /// Files of one version, for all clients or for those of one variant.
@@ -71,6 +73,9 @@ pub enum NoFile {
     /// The file cannot be sent.
     #[error("{0} cannot be read")]
     Broken(String),
+    /// The file is not offered, because signatures are verified and it has no valid one.
+    #[error("{0} has no valid signature")]
+    Unverified(String),
 }
 
 impl Package {
@@ -92,6 +97,7 @@ impl Package {
             Some((_, FileState::Ready(file))) => Ok(file),
             Some((_, FileState::Pending)) => Err(NoFile::Pending(path())),
             Some((_, FileState::Broken)) => Err(NoFile::Broken(path())),
+            Some((_, FileState::Unverified)) => Err(NoFile::Unverified(path())),
             None => Err(no_choice()),
         }
     }
@@ -243,7 +249,7 @@ impl PackageCatalog {
         let packages = packages.filter(|package| !self.unread.contains(&package.folder));
         packages.flat_map(|package| &package.states).filter_map(|state| match state {
             FileState::Ready(file) => Some(file),
-            FileState::Pending | FileState::Broken => None,
+            FileState::Pending | FileState::Broken | FileState::Unverified => None,
         })
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::HeaderMap;
@@ -50,6 +51,14 @@ pub struct PackageFile {
     version: Version,
     identity: FileIdentity,
     artifact: Artifact,
+    signed_hash: Option<[u8; 64]>,
+    signature: Option<Arc<str>>,
+    content: Arc<Content>,
+}
+
+/// Content of a file, which is the same with each of its signatures.
+#[derive(Debug)]
+struct Content {
     file: File,
     is_revoked: AtomicBool,
 }
@@ -60,10 +69,30 @@ impl PackageFile {
         version: Version,
         identity: FileIdentity,
         hashes: FileHashes,
+        signed_hash: Option<[u8; 64]>,
         file: File,
     ) -> Self {
         let artifact = Artifact { file: path.file.clone(), size: identity.size, hashes };
-        Self { path, version, identity, artifact, file, is_revoked: AtomicBool::new(false) }
+        let content = Arc::new(Content { file, is_revoked: AtomicBool::new(false) });
+        Self { path, version, identity, artifact, signed_hash, signature: None, content }
+    }
+
+    /// Returns the same content with another signature.
+    pub(super) fn with_signature(&self, signature: Option<Arc<str>>) -> Self {
+        Self {
+            path: self.path.clone(),
+            version: self.version.clone(),
+            identity: self.identity,
+            artifact: self.artifact.clone(),
+            signed_hash: self.signed_hash,
+            signature,
+            content: Arc::clone(&self.content),
+        }
+    }
+
+    /// Returns the hash that a signature is of; `None` if signatures are not verified.
+    pub(super) fn signed_hash(&self) -> Option<&[u8; 64]> {
+        self.signed_hash.as_ref()
     }
 
     /// Returns the path of the file when it was hashed.
@@ -90,6 +119,13 @@ impl PackageFile {
         &self.artifact
     }
 
+    /// Returns the content of the `.minisig` file beside the file. It was verified if the scanner has
+    /// a [`PackageKey`](crate::ddi::PackageKey).
+    #[must_use]
+    pub fn signature(&self) -> Option<&str> {
+        self.signature.as_deref()
+    }
+
     /// Returns the head of the response to a `GET` or `HEAD` request with these headers.
     #[must_use]
     pub fn respond(&self, is_head: bool, headers: &HeaderMap) -> ResponseHead {
@@ -102,8 +138,8 @@ impl PackageFile {
     /// # Errors
     /// Returns a [`TransferError`] if the content has changed, or if the system cannot say.
     pub fn check_content(&self) -> Result<(), TransferError> {
-        let identity = FileIdentity::of(&self.file.metadata()?);
-        let is_revoked = self.is_revoked.load(Ordering::Relaxed);
+        let identity = FileIdentity::of(&self.content.file.metadata()?);
+        let is_revoked = self.content.is_revoked.load(Ordering::Relaxed);
         if identity.has_content_of(&self.identity) && !is_revoked {
             Ok(())
         } else {
@@ -114,26 +150,28 @@ impl PackageFile {
     /// Ends all transfers of the file, because its content has changed although its identity says
     /// otherwise.
     pub(super) fn revoke(&self) {
-        self.is_revoked.store(true, Ordering::Relaxed);
+        self.content.is_revoked.store(true, Ordering::Relaxed);
     }
 
     /// Reads `length` bytes at an offset, and checks that they are of the content that was hashed.
     pub(super) fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, TransferError> {
         let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, offset).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => TransferError::Changed,
-            _ => TransferError::Read(error),
+        self.content.file.read_exact_at(&mut bytes, offset).map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::UnexpectedEof => TransferError::Changed,
+                _ => TransferError::Read(error),
+            }
         })?;
         self.check_content()?;
         Ok(bytes)
     }
 }
 
-/// Files are equal if they are the same content at the same path.
+/// Files are equal if they are the same content at the same path, with the same signature.
 impl PartialEq for PackageFile {
     fn eq(&self, other: &Self) -> bool {
-        (&self.path, &self.identity, &self.artifact)
-            == (&other.path, &other.identity, &other.artifact)
+        (&self.path, &self.identity, &self.artifact, &self.signature)
+            == (&other.path, &other.identity, &other.artifact, &other.signature)
     }
 }
 

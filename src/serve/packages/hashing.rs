@@ -9,6 +9,7 @@ use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 
 use super::identity::FileIdentity;
 use crate::ddi::answer::FileHashes;
+use crate::ddi::signature::SignedHash;
 
 /// Bytes that are read at once.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -18,8 +19,9 @@ const BUFFER_BYTES: usize = 256 * 1024;
 pub enum HashStep {
     /// The file has more bytes.
     More,
-    /// All bytes are hashed, and the file has not changed meanwhile.
-    Done(FileHashes),
+    /// All bytes are hashed, and the file has not changed meanwhile. The second value is the
+    /// [`SignedHash`], if the job computes it.
+    Done(FileHashes, Option<[u8; 64]>),
     /// The file has changed meanwhile.
     Changed,
     /// The file cannot be read.
@@ -35,12 +37,13 @@ pub struct HashJob {
     sha1: Context,
     sha256: Context,
     md5: Md5,
+    signed: Option<SignedHash>,
 }
 
 impl HashJob {
-    /// Starts to hash an open file that has this identity.
+    /// Starts to hash an open file that has this identity; with `is_signed`, also for its signature.
     #[must_use]
-    pub fn new(file: File, identity: FileIdentity) -> Self {
+    pub fn new(file: File, identity: FileIdentity, is_signed: bool) -> Self {
         Self {
             file,
             identity,
@@ -49,6 +52,7 @@ impl HashJob {
             sha1: Context::new(&SHA1_FOR_LEGACY_USE_ONLY),
             sha256: Context::new(&SHA256),
             md5: Md5::new(),
+            signed: is_signed.then(SignedHash::default),
         }
     }
 
@@ -67,6 +71,9 @@ impl HashJob {
             self.sha1.update(bytes);
             self.sha256.update(bytes);
             self.md5.update(bytes);
+            if let Some(signed) = &mut self.signed {
+                signed.update(bytes);
+            }
             self.offset += read as u64;
             // Do not follow a file that grows as fast as it is read.
             if self.offset > self.identity.size {
@@ -93,7 +100,10 @@ impl HashJob {
             Err(error) => HashStep::Failed(error),
             Ok(metadata) if FileIdentity::of(&metadata) != self.identity => HashStep::Changed,
             Ok(_) if self.offset != self.identity.size => HashStep::Changed,
-            Ok(_) => HashStep::Done(self.hashes()),
+            Ok(_) => {
+                let signed = self.signed.clone().map(SignedHash::finish);
+                HashStep::Done(self.hashes(), signed)
+            }
         }
     }
 

@@ -10,18 +10,19 @@ use super::identity::FileIdentity;
 use super::problem::{PackageProblem, ProblemKind};
 use crate::api::{bounds, is_label_value};
 use crate::ddi::FileName;
+use crate::ddi::path::SIGNATURE_SUFFIX;
 use crate::values::Version;
 
 /// Folder for recovered files, which ext4 creates at the top of a volume.
 const RECOVERED_FILES: &str = "lost+found";
-/// Ending of a signature's name; agents do not download signatures.
-const SIGNATURE_SUFFIX: &str = ".minisig";
 
 /// Content of the store at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     /// Files with a name that can be served; the identity is `None` if the file cannot be.
     pub files: BTreeMap<StorePath, Option<FileIdentity>>,
+    /// Signatures by the paths of the files that they are of.
+    pub signatures: BTreeMap<StorePath, FileIdentity>,
     /// Folders of versions by their names, also those without files.
     pub versions: BTreeMap<String, ListedVersion>,
     /// Folders whose content is not known; an empty path is the whole store.
@@ -116,30 +117,55 @@ impl Lister<'_> {
     }
 
     fn list_version(&mut self, version: &str) {
-        let names = self.names(version);
-        let mut variants = Vec::new();
-        for name in self.file_names(version, names) {
-            let path = format!("{version}/{name}");
-            match self.find(&path) {
-                Found::Folder if is_label_value(&name) => variants.push(name),
-                Found::Folder => self.problem(&path, ProblemKind::BadVariant),
-                found => self.add_file(version, None, &name, &found),
-            }
-        }
-        for variant in variants {
+        for variant in self.list_files(version, None) {
             let folder = format!("{version}/{variant}");
-            let names = self.names(&folder);
-            for name in self.file_names(&folder, names) {
-                let path = format!("{folder}/{name}");
-                match self.find(&path) {
-                    Found::Folder => self.problem(&path, ProblemKind::TooDeep),
-                    found => self.add_file(version, Some(&variant), &name, &found),
-                }
+            if !is_label_value(&variant) {
+                self.problem(&folder, ProblemKind::BadVariant);
+                continue;
+            }
+            for name in self.list_files(version, Some(&variant)) {
+                self.problem(&format!("{folder}/{name}"), ProblemKind::TooDeep);
             }
             if let Some(listed) = self.listing.versions.get_mut(version) {
                 listed.variants.insert(variant);
             }
         }
+    }
+
+    /// Lists the files of a folder, and returns the names of the folders in it.
+    fn list_files(&mut self, version: &str, variant: Option<&str>) -> Vec<String> {
+        let folder = variant.map_or_else(|| version.to_owned(), |name| format!("{version}/{name}"));
+        let names = self.names(&folder).into_iter();
+        let names: Vec<String> = names
+            .filter_map(|name| self.text(name, &folder, |_| ProblemKind::BadFileName))
+            .collect();
+        let mut folders = Vec::new();
+        for name in &names {
+            let path = format!("{folder}/{name}");
+            let store_path = |file| StorePath {
+                version: version.to_owned(),
+                variant: variant.map(ToOwned::to_owned),
+                file,
+            };
+            match (self.find(&path), name.strip_suffix(SIGNATURE_SUFFIX)) {
+                (Found::Folder, _) => folders.push(name.clone()),
+                (Found::File(_), Some(signed)) if !names.iter().any(|name| name == signed) => {
+                    self.problem(&path, ProblemKind::LoneSignature);
+                }
+                (Found::File(identity), Some(signed)) => match FileName::parse(signed) {
+                    Some(file) => {
+                        self.listing.signatures.insert(store_path(file), identity);
+                    }
+                    None => self.problem(&path, ProblemKind::BadFileName),
+                },
+                (Found::Nothing, Some(_)) => {}
+                (found, None) => match FileName::parse(name) {
+                    Some(file) => self.add_file(store_path(file), &path, &found),
+                    None => self.problem(&path, ProblemKind::BadFileName),
+                },
+            }
+        }
+        folders
     }
 
     /// Returns the names in a folder, none if it cannot be listed.
@@ -167,38 +193,16 @@ impl Lister<'_> {
         }
     }
 
-    /// Returns the names that are text, without those of signatures.
-    fn file_names(&mut self, folder: &str, names: Vec<OsString>) -> Vec<String> {
-        let names = names.into_iter();
-        let names: Vec<String> = names
-            .filter_map(|name| self.text(name, folder, |_| ProblemKind::BadFileName))
-            .collect();
-        let is_signature = |name: &String| {
-            let signed = name.strip_suffix(SIGNATURE_SUFFIX)?;
-            Some(names.binary_search_by(|name| name.as_str().cmp(signed)).is_ok())
-        };
-        for name in names.iter().filter(|name| is_signature(name) == Some(false)) {
-            self.problem(&format!("{folder}/{name}"), ProblemKind::LoneSignature);
-        }
-        names.iter().filter(|name| is_signature(name).is_none()).cloned().collect()
-    }
-
-    fn add_file(&mut self, version: &str, variant: Option<&str>, name: &str, found: &Found) {
-        let folder = variant.map_or_else(|| version.to_owned(), |name| format!("{version}/{name}"));
-        let path = format!("{folder}/{name}");
-        let Some(file) = FileName::parse(name) else {
-            return self.problem(&path, ProblemKind::BadFileName);
-        };
+    fn add_file(&mut self, store_path: StorePath, path: &str, found: &Found) {
         let identity = match found {
             Found::File(identity) if identity.size > 0 => Some(*identity),
             Found::File(_) => {
-                self.problem(&path, ProblemKind::EmptyFile);
+                self.problem(path, ProblemKind::EmptyFile);
                 None
             }
             _ => None,
         };
-        let (version, variant) = (version.to_owned(), variant.map(ToOwned::to_owned));
-        self.listing.files.insert(StorePath { version, variant, file }, identity);
+        self.listing.files.insert(store_path, identity);
     }
 
     /// Returns what a path is; records the problem if it is nothing that can be served.

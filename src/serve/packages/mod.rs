@@ -5,6 +5,8 @@
 //!   time. [`cache`] keeps hashes across restarts.
 //! - [`PackageCatalog`] is what the scanner found at one time. A file is offered only after it was
 //!   hashed, and is sent from the descriptor that was hashed ([`PackageFile`]).
+//! - [`signatures`] reads `FILE.minisig` beside each file, and with a public key decides whether the
+//!   file is offered at all.
 //! - [`range`] decides the response to a request for a file, without I/O, and [`PackageBody`] sends
 //!   the bytes. [`rate_limit`] limits the bytes per second of all transfers together.
 //!
@@ -23,6 +25,7 @@ pub mod problem;
 pub mod range;
 pub mod rate_limit;
 pub mod scanner;
+pub mod signatures;
 pub mod transfer;
 
 pub use cache::HashCache;

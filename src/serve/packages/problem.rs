@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::ddi::signature::SignatureError;
+
 /// Something in the folder that is not offered, or that no agent can be offered.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PackageProblem {
@@ -65,6 +67,28 @@ pub enum ProblemKind {
     /// A signature has no file.
     #[error("there is no file for this signature; copy the file too, or remove the signature")]
     LoneSignature,
+    /// A file must be signed, and has no signature.
+    #[error(
+        "the file is not signed; sign it with minisign -S -m {file} -t 'version:{version} file:{file}', \
+         and put {file}.minisig beside it"
+    )]
+    Unsigned {
+        /// Version that the signature must name.
+        version: String,
+        /// Name of the file.
+        file: String,
+    },
+    /// A signature cannot be read.
+    #[error("{file}.minisig: {reason}; replace it, or let this process read it")]
+    UnreadableSignature {
+        /// Name of the signed file.
+        file: String,
+        /// Why the signature cannot be read.
+        reason: String,
+    },
+    /// A file must be signed, and its signature does not vouch for it.
+    #[error("{0}")]
+    BadSignature(SignatureError),
     /// No agent can choose one of several files.
     #[error(
         "agents cannot choose between {}; keep one of them, or put each into the folder of a variant",

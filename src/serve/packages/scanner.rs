@@ -19,7 +19,8 @@ use super::held::HeldFiles;
 use super::identity::{FileIdentity, nanoseconds};
 use super::listing::{Listing, problem_of};
 use super::problem::{PackageProblem, ProblemKind};
-use crate::ddi::answer::FileHashes;
+use super::signatures::{SignatureFile, verify};
+use crate::ddi::PackageKey;
 use crate::values::Version;
 
 /// Bytes that are hashed before the scanner does something else, about 0.1 s.
@@ -38,6 +39,11 @@ pub struct ScanOptions {
     pub max_held: usize,
     /// Maximum number of files and folders in the store. Each file needs a descriptor.
     pub max_entries: usize,
+    /// Key whose owner must have signed a file; `None` if files need no signature.
+    ///
+    /// With a key, each file is read again after a restart: cached hashes are no proof that a
+    /// signature was verified.
+    pub key: Option<PackageKey>,
 }
 
 impl Default for ScanOptions {
@@ -47,6 +53,7 @@ impl Default for ScanOptions {
             hold_time: Duration::from_secs(24 * 60 * 60),
             max_held: 64,
             max_entries: 4096,
+            key: None,
         }
     }
 }
@@ -58,6 +65,7 @@ struct Tracked {
     identity: FileIdentity,
     /// Time since which the file has not changed.
     unchanged_since: i128,
+    signature: Option<SignatureFile>,
     content: Content,
 }
 
@@ -65,7 +73,31 @@ struct Tracked {
 enum Content {
     Waiting(File),
     Hashed(Arc<PackageFile>),
-    Failed { kind: ProblemKind, at: i128 },
+    /// The file was hashed, but its signature does not vouch for it.
+    Refused(Arc<PackageFile>, ProblemKind),
+    Failed {
+        kind: ProblemKind,
+        at: i128,
+    },
+}
+
+impl Tracked {
+    /// Returns the hashed file with its signature, as the content that is offered or refused.
+    fn judge(&self, file: &PackageFile, options: &ScanOptions) -> Content {
+        let text = self.signature.as_ref().and_then(SignatureFile::text);
+        let file = Arc::new(file.with_signature(text.cloned()));
+        match options.key.map_or(Ok(()), |key| verify(&key, &file, self.signature.as_ref())) {
+            Ok(()) => Content::Hashed(file),
+            Err(kind) => Content::Refused(file, kind),
+        }
+    }
+
+    fn problem(&self) -> Option<&ProblemKind> {
+        match &self.content {
+            Content::Failed { kind, .. } | Content::Refused(_, kind) => Some(kind),
+            _ => self.signature.as_ref().and_then(SignatureFile::problem),
+        }
+    }
 }
 
 /// The file that is being hashed.
@@ -170,6 +202,7 @@ impl PackageScanner {
                 let files = std::mem::take(&mut self.listing.files);
                 for (path, identity) in &files {
                     self.track(&folder, path, *identity);
+                    self.read_signature(&folder, path);
                 }
                 self.listing.files = files;
             }
@@ -204,12 +237,15 @@ impl PackageScanner {
         let Some(mut current) = self.job.take().or_else(|| self.start()) else { return };
         match current.job.step(max_bytes) {
             HashStep::More => self.job = Some(current),
-            HashStep::Done(hashes) => {
+            HashStep::Done(hashes, signed) => {
                 let identity = *current.job.identity();
                 if let Some(cache) = &self.cache {
                     self.note_cache(cache.put(&current.path, &identity, &hashes));
                 }
-                self.hashed(&current.path, identity, hashes, current.job.into_file());
+                let file = current.job.into_file();
+                self.hashed(&current.path, |path, version| {
+                    PackageFile::new(path, version, identity, hashes, signed, file)
+                });
                 self.publish();
             }
             // The next list finds the file as a new one.
@@ -261,32 +297,59 @@ impl PackageScanner {
         }
         let Some(listed) = self.listing.versions.get(&path.version) else { return };
         let version = listed.version.clone();
-        let content = match open_content(folder, path, &identity) {
+        let content = match open_content(folder, &path.to_string(), &identity) {
             Ok(Some(file)) => Content::Waiting(file),
             // The file was replaced since it was listed, so the next list finds another one.
             Ok(None) => return,
             Err(error) => failed(&error, now),
         };
-        let cached = self.cache.as_ref().and_then(|cache| cache.get(path, &identity));
+        let cache = self.cache.as_ref().filter(|_| self.options.key.is_none());
+        let cached = cache.and_then(|cache| cache.get(path, &identity));
         let unchanged_since = now.min(identity.last_change());
-        let tracked = Tracked { version, identity, unchanged_since, content };
+        let tracked = Tracked { version, identity, unchanged_since, signature: None, content };
         if let (Some(hashes), Content::Waiting(file)) = (cached, &tracked.content) {
             let file = file.try_clone();
             self.tracked.insert(path.clone(), tracked);
             if let Ok(file) = file {
-                self.hashed(path, identity, hashes, file);
+                self.hashed(path, |path, version| {
+                    PackageFile::new(path, version, identity, hashes, None, file)
+                });
             }
         } else {
             self.tracked.insert(path.clone(), tracked);
         }
     }
 
-    fn hashed(&mut self, path: &StorePath, identity: FileIdentity, hashes: FileHashes, file: File) {
+    /// Reads the signature of a listed file if it is new or has changed, and offers the file or stops
+    /// offering it.
+    fn read_signature(&mut self, folder: &PackageFolder, path: &StorePath) {
+        let listed = self.listing.signatures.get(path);
+        let Some(tracked) = self.tracked.get_mut(path) else { return };
+        let is_known = match (&tracked.signature, listed) {
+            (None, None) => true,
+            (Some(known), Some(listed)) => known.is_current(listed),
+            _ => false,
+        };
+        if is_known {
+            return;
+        }
+        tracked.signature = listed.map(|identity| SignatureFile::read(folder, path, *identity));
+        let file = match &tracked.content {
+            Content::Hashed(file) | Content::Refused(file, _) => Arc::clone(file),
+            Content::Waiting(_) | Content::Failed { .. } => return,
+        };
+        let new = tracked.judge(&file, &self.options);
+        let old = std::mem::replace(&mut tracked.content, new);
+        if let (Content::Hashed(old), Content::Refused(..)) = (old, &tracked.content) {
+            self.held.add(old, self.listed_at);
+        }
+    }
+
+    fn hashed(&mut self, path: &StorePath, file: impl FnOnce(StorePath, Version) -> PackageFile) {
         if let Some(tracked) = self.tracked.get_mut(path) {
-            let version = tracked.version.clone();
-            let file = PackageFile::new(path.clone(), version, identity, hashes, file);
+            let file = file(path.clone(), tracked.version.clone());
             self.held.revoke_rewritten(&file);
-            tracked.content = Content::Hashed(Arc::new(file));
+            tracked.content = tracked.judge(&file, &self.options);
         }
     }
 
@@ -304,10 +367,13 @@ impl PackageScanner {
 
     fn start(&mut self) -> Option<CurrentJob> {
         let path = self.next()?.clone();
+        let is_signed = self.options.key.is_some();
         let tracked = self.tracked.get_mut(&path)?;
         let Content::Waiting(file) = &tracked.content else { return None };
         match file.try_clone() {
-            Ok(file) => Some(CurrentJob { path, job: HashJob::new(file, tracked.identity) }),
+            Ok(file) => {
+                Some(CurrentJob { path, job: HashJob::new(file, tracked.identity, is_signed) })
+            }
             Err(error) => {
                 tracked.content = failed(&error, self.listed_at);
                 None
@@ -338,7 +404,7 @@ impl PackageScanner {
         let state = |path: &StorePath| self.state(path);
         let mut catalog = PackageCatalog::new(&self.listing, state, held, self.is_complete);
         for (path, tracked) in &self.tracked {
-            if let Content::Failed { kind, .. } = &tracked.content {
+            if let Some(kind) = tracked.problem() {
                 catalog.add_problem(PackageProblem::new(path.to_string(), kind.clone()));
             }
         }
@@ -357,6 +423,7 @@ impl PackageScanner {
     fn state(&self, path: &StorePath) -> FileState {
         match self.tracked.get(path).map(|tracked| &tracked.content) {
             Some(Content::Hashed(file)) => FileState::Ready(Arc::clone(file)),
+            Some(Content::Refused(..)) => FileState::Unverified,
             Some(Content::Failed { .. }) => FileState::Broken,
             Some(Content::Waiting(_)) => FileState::Pending,
             None if self.listing.files.get(path).is_some_and(Option::is_some) => FileState::Pending,
@@ -390,12 +457,12 @@ fn failed(error: &io::Error, at: i128) -> Content {
 }
 
 /// Opens a file to read it. Returns `None` if it is not the file that was listed.
-fn open_content(
+pub(super) fn open_content(
     folder: &PackageFolder,
-    path: &StorePath,
+    path: &str,
     identity: &FileIdentity,
 ) -> io::Result<Option<File>> {
-    let file = match folder.open_beneath(&path.to_string(), OpenAs::Content) {
+    let file = match folder.open_beneath(path, OpenAs::Content) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
