@@ -43,7 +43,7 @@ pub struct Found {
 impl Directory {
     /// Adds a fleet, or replaces its preceding version.
     pub fn apply(&mut self, fleet: Arc<DeliveryFleet>) {
-        let key = key(&fleet);
+        let key = fleet.key();
         let position = self.positions.get(&key).copied();
         let position = position.unwrap_or_else(|| self.add_position(key));
         let Some(place) = self.fleets.get_mut(position as usize) else { return };
@@ -168,10 +168,6 @@ fn tag(hash: u64) -> u16 {
 
 fn has_same_clients(a: &DeliveryFleet, b: &DeliveryFleet) -> bool {
     a.client_names().eq(b.client_names())
-}
-
-fn key(fleet: &DeliveryFleet) -> (String, String) {
-    (fleet.namespace().to_owned(), fleet.name().to_owned())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::lag::{Freshness, Generations};
+use super::queue::FleetKey;
 use crate::api::Text;
 use crate::api::fleet::{ClientFleetSpec, ClientFleetStatus, ClientStatus, LastOffer, Reported};
 use crate::ddi::ActionId;
@@ -137,6 +138,12 @@ impl DeliveryFleet {
     #[must_use]
     pub fn name(&self) -> &str {
         self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// Returns the namespace and the name of the fleet.
+    #[must_use]
+    pub fn key(&self) -> FleetKey {
+        (self.namespace().to_owned(), self.name().to_owned())
     }
 
     /// Returns the name of the client at this index of the spec.

@@ -162,7 +162,7 @@ impl PendingFleet {
 
     pub(super) fn state_change(&self, client: &str) -> Option<Stage> {
         let is_state = |report: &&PendingReport| report.state_since.is_some();
-        if self.clients.get(client).filter(is_state).is_some() {
+        if self.clients.get(client).as_ref().is_some_and(is_state) {
             return Some(Stage::Waiting);
         }
         let writing = self.writing.as_ref()?.clients.get(client);

@@ -69,7 +69,7 @@ async fn run_with_signals(
         // Start the server before connecting to the cluster, so that early probes get a response.
         let Options { metrics, health, heartbeat, .. } = options.clone();
         let endpoints = ControllerEndpoints { metrics, health, heartbeat };
-        http_server::start(address, endpoints).await?;
+        http_server::start("--listen", address, endpoints)?;
     }
     let access = tokio::select! {
         () = &mut stopped => return Ok(()),

@@ -2,12 +2,11 @@
 //! heartbeat. Requests only read the state of the controller and change nothing.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::health::Health;
 use super::heartbeat::Heartbeat;
 use super::metrics::{KINDS, Metrics};
-use crate::cluster::watch::freshness::MAX_SILENCE;
+use crate::cluster::watch::freshness::UNREADY_AFTER;
 use crate::daemon::http_server::{Check, Endpoints};
 
 /// The sources of the responses: metrics, health and heartbeat.
@@ -41,23 +40,16 @@ impl Endpoints for ControllerEndpoints {
     }
 }
 
-/// Time without any watch event after which the controller is not ready. It exceeds
-/// [`MAX_SILENCE`], so that the controller can first reopen a silent watch.
-const UNREADY_AFTER: Duration = Duration::from_secs(MAX_SILENCE.as_secs() + 60);
-
 /// Returns the health check of the watches, which shows how long each kind has received nothing.
 fn watches(health: &Health) -> Check {
-    let silences = KINDS.map(|kind| (kind, health.silence(kind)));
-    let heard = silences.into_iter().filter_map(|(kind, silence)| Some((kind, silence?)));
-    let is_well = heard.clone().all(|(_, silence)| silence < UNREADY_AFTER);
-    let ages = heard.map(|(kind, silence)| format!("{kind} heard {} s ago", silence.as_secs()));
-    let ages: Vec<String> = ages.collect();
-    let detail = if ages.is_empty() { String::new() } else { format!(": {}", ages.join(", ")) };
-    Check { name: "watches", is_well, detail }
+    let heard = KINDS.into_iter().filter_map(|kind| Some((kind, health.silence(kind)?)));
+    Check::of_watches(heard, UNREADY_AFTER)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use crate::cluster::watch::freshness::Freshness;
 
     use super::*;

@@ -3,8 +3,7 @@
 
 use std::convert::Infallible;
 use std::fmt::Write;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::exposition::classic;
+use super::listening::bind;
 
 /// Maximum number of concurrent connections. The probes and scrapes of a cluster need fewer.
 const MAX_CONNECTIONS: usize = 32;
@@ -57,41 +57,42 @@ impl Check {
     pub fn of(name: &'static str, is_well: bool) -> Self {
         Self { name, is_well, detail: String::new() }
     }
+
+    /// Creates the check of the watches, given for how long each kind has received nothing. The check
+    /// fails if one of them has been silent for `limit`.
+    #[must_use]
+    pub fn of_watches<'a>(
+        silences: impl IntoIterator<Item = (&'a str, Duration)>,
+        limit: Duration,
+    ) -> Self {
+        let mut is_well = true;
+        let ages = silences.into_iter().map(|(kind, silence)| {
+            is_well &= silence < limit;
+            format!("{kind} heard {} s ago", silence.as_secs())
+        });
+        let ages: Vec<String> = ages.collect();
+        let detail = if ages.is_empty() { String::new() } else { format!(": {}", ages.join(", ")) };
+        Self { name: "watches", is_well, detail }
+    }
 }
 
-/// Starts to serve the endpoints at an address, until the process ends.
+/// Starts to serve the endpoints at an address, which `option` names on the command line, until the
+/// process ends.
 ///
 /// # Errors
 ///
 /// Returns a message if the address cannot be bound.
-pub async fn start(address: SocketAddr, endpoints: impl Endpoints) -> Result<(), String> {
-    let listener = bind(address).await?;
+pub fn start(
+    option: &'static str,
+    address: SocketAddr,
+    endpoints: impl Endpoints,
+) -> Result<(), String> {
+    let listener = bind(option, address)?.listen()?;
     // Log the actual address, because the system chooses the port if the given port is 0.
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!(%address, "serving /livez, /readyz and /metrics");
     tokio::spawn(serve(listener, Arc::new(endpoints)));
     Ok(())
-}
-
-async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
-    let listener = match TcpListener::bind(address).await {
-        // `[::]` means all addresses of the machine. If the machine has no IPv6, use all IPv4
-        // addresses.
-        Err(error) if address.is_ipv6() && address.ip().is_unspecified() && !is_taken(&error) => {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
-        }
-        bound => bound,
-    };
-    listener.map_err(|error| {
-        format!(
-            "--listen {address}: {error}; name an address of this machine and a port that nobody \
-             else has, as 127.0.0.1:8080"
-        )
-    })
-}
-
-fn is_taken(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::AddrInUse
 }
 
 /// Accepts connections and responds to their requests until the task is dropped.

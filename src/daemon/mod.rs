@@ -8,6 +8,7 @@ pub(crate) mod exposition;
 pub mod heap;
 pub mod http_server;
 pub mod identity;
+pub mod listening;
 pub mod logging;
 pub(crate) mod process_metrics;
 pub mod signals;

@@ -1,6 +1,6 @@
 //! Implements `clientfleet serve --check`: prints what would be served, and what is missing for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,6 @@ use kube::api::PostParams;
 use kube::{Api, Client, Resource};
 use tokio::sync::watch;
 
-use super::command::namespaces;
 use super::packages::PackageCatalog;
 use super::running::{Options, Serving};
 use crate::api::{ClientFleet, UpgradePolicy};
@@ -45,10 +44,12 @@ pub async fn run(
     };
     let mut report = packages(&catalog);
     let mut problems: Vec<String> = catalog.problems().iter().map(ToString::to_string).collect();
-    for namespace in namespaces(&tenants) {
+    let namespaces: BTreeSet<&String> = tenants.values().collect();
+    for namespace in namespaces {
         problems.extend(missing_rights(&client, namespace).await?);
     }
-    if problems.is_empty() || tokio::time::timeout(CLUSTER_TIMEOUT, serving.filled()).await.is_ok() {
+    if problems.is_empty() || tokio::time::timeout(CLUSTER_TIMEOUT, serving.filled()).await.is_ok()
+    {
         let fleets = serving.fleets();
         for (tenant, namespace) in &tenants {
             let of_it: Vec<_> =
@@ -160,14 +161,17 @@ fn missing_packages(
             let agents = [Agent::Other, Agent::Swupdate, Agent::RaucHawkbit];
             let problem = match package {
                 Err(problem) => problem,
-                Ok(package) if agents.iter().any(|agent| package.choose(*agent).is_ok()) => continue,
+                Ok(package) if agents.iter().any(|agent| package.choose(*agent).is_ok()) => {
+                    continue;
+                }
                 Ok(package) => match package.choose(Agent::Other) {
                     Err(problem) => problem.to_string(),
                     Ok(_) => continue,
                 },
             };
             let _ = name;
-            let key = (format!("{}/{}", fleet.namespace(), fleet.name()), format!("{target}: {problem}"));
+            let key =
+                (format!("{}/{}", fleet.namespace(), fleet.name()), format!("{target}: {problem}"));
             *missing.entry(key).or_default() += 1;
         }
     }

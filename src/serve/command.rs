@@ -1,14 +1,12 @@
 //! Implements `clientfleet serve`: reads the files that the options name, connects to the cluster
 //! and serves until it receives SIGTERM or SIGINT.
 
-use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use tokio::net::TcpSocket;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::audit::Auditor;
@@ -26,6 +24,7 @@ use crate::cluster::connection::Connection;
 use crate::daemon::audit_stream::Stream;
 use crate::daemon::clock::SystemClock;
 use crate::daemon::identity::{default_identity, mark};
+use crate::daemon::listening::bind;
 use crate::daemon::logging::Logging;
 use crate::daemon::{self, http_server, signals};
 use crate::ddi::BaseUrl;
@@ -100,7 +99,7 @@ async fn run_with_signals(orders: &ServeOptions, audit: Option<Arc<Stream>>) -> 
     // Fail early for what the operator can fix at once.
     let socket = match orders.check {
         true => None,
-        false => Some(bind(orders.listen)?),
+        false => Some(bind("--listen", orders.listen)?),
     };
     let files = Files::read(orders)?;
     let access = tokio::select! {
@@ -116,7 +115,7 @@ async fn run_with_signals(orders: &ServeOptions, audit: Option<Arc<Stream>>) -> 
     }
     let serving = Serving::start(client, Arc::new(SystemClock), options);
     if let Some(address) = orders.metrics_listen {
-        http_server::start(address, serving.endpoints()).await?;
+        http_server::start("--metrics-listen", address, serving.endpoints())?;
     }
     match socket {
         Some(socket) => serving.run(socket, stopped).await,
@@ -133,11 +132,10 @@ struct Files {
 
 impl Files {
     fn read(orders: &ServeOptions) -> Result<Self, String> {
-        let keys = text_file("--keys", &orders.keys, |text| KeyRing::parse(text))?;
+        let keys = text_file("--keys", &orders.keys, KeyRing::parse)?;
         let revoked = orders.revoked.as_deref();
-        let revoked = revoked
-            .map(|file| text_file("--revoked", file, |text| RevokedClients::parse(text)))
-            .transpose()?;
+        let revoked =
+            revoked.map(|file| text_file("--revoked", file, RevokedClients::parse)).transpose()?;
         let tls = orders.tls.clone().map(|(certificate, key)| tls::open(certificate, key));
         Ok(Self { keys, revoked, tls: tls.transpose()? })
     }
@@ -150,8 +148,8 @@ impl Files {
     ) -> Result<Options, String> {
         let Self { keys, revoked, tls } = self;
         let names = orders.attributes.iter().map(String::as_str);
-        let attribute_names = AttributeNames::renamed(names)
-            .map_err(|error| format!("--attribute: {error}"))?;
+        let attribute_names =
+            AttributeNames::renamed(names).map_err(|error| format!("--attribute: {error}"))?;
         let limits = FrontLimits {
             connections: orders.max_connections.get(),
             unlimited_networks: orders.trusted_proxies.clone(),
@@ -193,10 +191,8 @@ fn text_file<T, E: std::fmt::Display>(
     read.map_err(|error| format!("{option} {error}"))
 }
 
-type Packages = (
-    PackageScanner,
-    tokio::sync::watch::Receiver<Arc<super::packages::PackageCatalog>>,
-);
+type Packages =
+    (PackageScanner, tokio::sync::watch::Receiver<Arc<super::packages::PackageCatalog>>);
 
 fn scanner(store: &Path, hash_cache: Option<&Path>) -> Result<Packages, String> {
     let cache = hash_cache.map(|folder| HashCache::open(folder, store)).transpose()?;
@@ -210,42 +206,4 @@ fn tenants(asked: &[(String, String)], default_namespace: &str) -> Tenants {
         return Tenants::from([("default".to_owned(), default_namespace.to_owned())]);
     }
     asked.iter().cloned().collect()
-}
-
-/// Binds a socket without listening on it, so that an agent gets no answer before all is known.
-fn bind(address: SocketAddr) -> Result<TcpSocket, String> {
-    let bind = |address: SocketAddr| {
-        let socket = match address {
-            SocketAddr::V4(_) => TcpSocket::new_v4(),
-            SocketAddr::V6(_) => TcpSocket::new_v6(),
-        }?;
-        // A restarted service must not wait until the kernel has forgotten its connections.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        Ok::<_, std::io::Error>(socket)
-    };
-    let bound = match bind(address) {
-        // `[::]` means all addresses of the machine. If the machine has no IPv6, use all IPv4
-        // addresses.
-        Err(error) if address.is_ipv6() && address.ip().is_unspecified() && !is_taken(&error) => {
-            bind((Ipv4Addr::UNSPECIFIED, address.port()).into())
-        }
-        bound => bound,
-    };
-    bound.map_err(|error| {
-        format!(
-            "--listen {address}: {error}; name an address of this machine and a port that no other \
-             program has, as 127.0.0.1:8080"
-        )
-    })
-}
-
-fn is_taken(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::AddrInUse
-}
-
-/// Returns the namespaces of a table of tenants.
-#[must_use]
-pub fn namespaces(tenants: &Tenants) -> BTreeSet<&str> {
-    tenants.values().map(String::as_str).collect()
 }

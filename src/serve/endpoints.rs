@@ -8,9 +8,10 @@ use tokio::sync::watch;
 use super::front::FrontCounters;
 use super::metrics::{GAUGES, Metrics, StateSource};
 use super::packages::{PackageCatalog, TransferLimits};
-use super::registry::{Registry, SILENT_AFTER};
+use super::registry::Registry;
 use super::reports::ReportDesk;
 use super::sessions::Sessions;
+use crate::cluster::watch::freshness::UNREADY_AFTER;
 use crate::daemon::clock::Clock;
 use crate::daemon::http_server::{Check, Endpoints};
 
@@ -55,23 +56,13 @@ impl Endpoints for ServeEndpoints {
             is_well: catalog.borrow().is_complete(),
             detail: format!(": {pending} files are not hashed yet"),
         };
-        vec![watches(registry), Check::of("stores", registry.is_filled()), packages]
+        let watches = Check::of_watches(registry.silences(), UNREADY_AFTER);
+        vec![watches, Check::of("stores", registry.is_filled()), packages]
     }
 
     fn open_metrics(&self) -> String {
         self.metrics.open_metrics()
     }
-}
-
-/// Returns the check of the watches, which shows how long each kind has received nothing.
-fn watches(registry: &Registry) -> Check {
-    let silences = registry.silences();
-    let is_well = silences.values().all(|silence| *silence < SILENT_AFTER);
-    let ages: Vec<String> = silences
-        .iter()
-        .map(|(kind, silence)| format!("{kind} heard {} s ago", silence.as_secs()))
-        .collect();
-    Check { name: "watches", is_well, detail: format!(": {}", ages.join(", ")) }
 }
 
 impl StateSource for ServeState {

@@ -17,13 +17,9 @@ use crate::checkin::policies::Policies;
 use crate::checkin::queue::FleetKey;
 use crate::checkin::validity::{Surroundings, Validity, validity};
 use crate::cluster::watch::WatchHandler;
-use crate::cluster::watch::freshness::{Freshness, MAX_SILENCE};
+use crate::cluster::watch::freshness::{Freshness, UNREADY_AFTER};
 use crate::daemon::clock::Clock;
 use crate::values::Timestamp;
-
-/// Time without any watch event after which nothing new is offered. It exceeds [`MAX_SILENCE`], so
-/// that the process can first reopen a silent watch.
-pub const SILENT_AFTER: Duration = Duration::from_secs(MAX_SILENCE.as_secs() + 60);
 
 /// The fleets and policies of all served namespaces.
 pub struct Registry {
@@ -47,10 +43,13 @@ struct RegistryState {
 impl Registry {
     /// Creates an empty registry of these namespaces.
     #[must_use]
-    pub fn new(namespaces: &[String], clock: Arc<dyn Clock>, desk: Arc<ReportDesk>) -> Self {
-        let freshness = || {
-            [("ClientFleet", Freshness::default()), ("UpgradePolicy", Freshness::default())]
-        };
+    pub fn new(
+        namespaces: &BTreeSet<String>,
+        clock: Arc<dyn Clock>,
+        desk: Arc<ReportDesk>,
+    ) -> Self {
+        let freshness =
+            || [("ClientFleet", Freshness::default()), ("UpgradePolicy", Freshness::default())];
         let stores: BTreeMap<_, _> =
             namespaces.iter().map(|namespace| (namespace.clone(), freshness())).collect();
         Self {
@@ -144,7 +143,7 @@ impl Registry {
 
     fn is_silent(&self, namespace: &str) -> bool {
         let stores = self.stores.get(namespace);
-        stores.into_iter().flatten().any(|(_, store)| store.silence() >= SILENT_AFTER)
+        stores.into_iter().flatten().any(|(_, store)| store.silence() >= UNREADY_AFTER)
     }
 
     fn apply_fleet(&self, stored: &StoredFleet) {
@@ -158,7 +157,7 @@ impl Registry {
         let fleet = Arc::new(fleet);
         state.fleets.apply(Arc::clone(&fleet));
         drop(state);
-        self.desk.seen(&(fleet.namespace().to_owned(), fleet.name().to_owned()), &fleet, now);
+        self.desk.seen(&fleet.key(), &fleet, now);
         self.changed();
     }
 
@@ -198,8 +197,7 @@ impl FleetLookup for WatchedFleets {
     }
 
     fn fleets_of(&self, namespace: &str, client: &str) -> Vec<FleetKey> {
-        let key = |found: &Found| (found.fleet.namespace().to_owned(), found.fleet.name().to_owned());
-        self.0.find(namespace, client).iter().map(key).collect()
+        self.0.find(namespace, client).iter().map(|found| found.fleet.key()).collect()
     }
 }
 
@@ -227,16 +225,17 @@ impl WatchHandler<StoredFleet> for Recorder<StoredFleet> {
         self.registry.remove_fleet(&key(fleet));
     }
 
-    fn relisted(&mut self, _: Instant) {
+    fn relisted(&mut self, began: Instant) {
         let fleets = self.store.state();
         let listed: BTreeSet<FleetKey> = fleets.iter().map(|fleet| key(&**fleet)).collect();
         fleets.iter().for_each(|fleet| self.registry.apply_fleet(fleet));
         let is_gone = |known: &Arc<DeliveryFleet>| {
-            let key = (known.namespace().to_owned(), known.name().to_owned());
+            let key = known.key();
             (key.0 == self.namespace && !listed.contains(&key)).then_some(key)
         };
         let gone: Vec<_> = self.registry.fleets().iter().filter_map(is_gone).collect();
         gone.iter().for_each(|key| self.registry.remove_fleet(key));
+        self.registry.desk.relisted(&self.namespace, began);
     }
 
     fn filled(&mut self) {
@@ -264,9 +263,9 @@ impl WatchHandler<StoredPolicy> for Recorder<StoredPolicy> {
         let policies = self.store.state();
         let mut state = self.registry.write();
         let listed: BTreeSet<String> = policies.iter().map(|policy| key(&**policy).1).collect();
-        state.policies.retain(|namespace, name| {
-            namespace != self.namespace || listed.contains(name)
-        });
+        state
+            .policies
+            .retain(|namespace, name| namespace != self.namespace || listed.contains(name));
         policies.iter().for_each(|policy| state.policies.apply(policy.0.clone()));
         drop(state);
         self.registry.changed();

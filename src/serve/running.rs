@@ -1,6 +1,7 @@
 //! Runs the service: starts the watches, the scanner of the packages and the writer of reports, then
-//! accepts connections until it is told to stop.
+//! accepts connections until it is asked to stop.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,6 @@ use std::time::Duration;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::store;
 use kube::{Api, Client, Resource};
-use tokio::net::TcpSocket;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -29,6 +29,7 @@ use crate::checkin::fleet::DeliveryFleet;
 use crate::cluster::watch::freshness::Freshness;
 use crate::cluster::watch::{Stored, WatchHandler, watch};
 use crate::daemon::clock::Clock;
+use crate::daemon::listening::BoundSocket;
 use crate::plan::Raw;
 
 /// Time between two lists of the package store.
@@ -40,8 +41,6 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 const LAST_REPORTS: Duration = Duration::from_secs(12);
 /// Time between two looks at files that may have changed.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
-/// Maximum number of connections that wait to be accepted.
-const BACKLOG: u32 = 1024;
 
 /// What the service runs with.
 pub struct Options {
@@ -73,11 +72,10 @@ impl Serving {
     /// Starts the watches and the scanner.
     #[must_use]
     pub fn start(client: Client, clock: Arc<dyn Clock>, options: Options) -> Self {
-        let Options { service, callers, packages: (scanner, catalog), front, auditor, .. } = options;
+        let Options { service, callers, packages: (scanner, catalog), front, auditor, .. } =
+            options;
         let desk = Arc::new(ReportDesk::new(options.max_writes_per_second));
-        let mut namespaces: Vec<String> = callers.tenants.values().cloned().collect();
-        namespaces.sort();
-        namespaces.dedup();
+        let namespaces: BTreeSet<String> = callers.tenants.values().cloned().collect();
         let registry = Registry::new(&namespaces, Arc::clone(&clock), Arc::clone(&desk));
         let (registry, metrics) = (Arc::new(registry), Arc::new(Metrics::new(&desk.metrics)));
         let mut tasks = JoinSet::new();
@@ -138,14 +136,14 @@ impl Serving {
     /// Accepts connections on a bound socket until `shutdown` completes, then ends what is in
     /// progress and stores the reports.
     ///
-    /// Does not listen before the stores are filled and the packages are hashed: until then a client
-    /// would be told that no fleet lists it, and a download would fail.
+    /// Does not listen before the stores are filled and the packages are hashed: until then a poll
+    /// would find no fleet of the client, and a download would fail.
     ///
     /// # Errors
     /// Returns a message if the service cannot listen, or if a task ends by itself.
     pub async fn run(
         mut self,
-        socket: TcpSocket,
+        socket: BoundSocket,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), String> {
         let mut shutdown = std::pin::pin!(shutdown);
@@ -154,7 +152,7 @@ impl Serving {
             () = ready(&self.service) => {}
             Some(ended) = self.tasks.join_next() => return Err(why_ended(ended)),
         }
-        let listener = socket.listen(BACKLOG).map_err(|error| format!("--listen: {error}"))?;
+        let listener = socket.listen()?;
         let address = listener.local_addr().map_err(|error| format!("--listen: {error}"))?;
         tracing::info!(%address, url = %self.service.options.base_url, "serving update agents");
         let (stop_front, front_stops) = oneshot::channel::<()>();
@@ -194,11 +192,7 @@ impl Serving {
 }
 
 /// Starts to read the files again that change while the service runs.
-fn follow_files(
-    callers: &Callers,
-    front: &FrontOptions,
-    tasks: &mut JoinSet<Result<(), String>>,
-) {
+fn follow_files(callers: &Callers, front: &FrontOptions, tasks: &mut JoinSet<Result<(), String>>) {
     fn follow<T: Send + Sync + 'static>(
         file: &Arc<Reloaded<T>>,
         tasks: &mut JoinSet<Result<(), String>>,

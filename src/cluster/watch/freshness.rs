@@ -12,6 +12,10 @@ use tokio::time::Instant;
 /// a bookmark about once a minute.
 pub const MAX_SILENCE: Duration = Duration::from_secs(90);
 
+/// Time without any watch event after which a command is not ready, and starts nothing new. It
+/// exceeds [`MAX_SILENCE`], so that the command can first reopen a silent watch.
+pub const UNREADY_AFTER: Duration = Duration::from_secs(MAX_SILENCE.as_secs() + 60);
+
 /// Freshness of one store. All clones refer to the same store.
 #[derive(Clone, Debug)]
 pub struct Freshness(Arc<FreshnessState>);

@@ -19,7 +19,7 @@ pub struct Callers {
     pub tenants: Tenants,
     /// Keys of the tokens.
     pub keys: Arc<Reloaded<KeyRing>>,
-    /// Clients whose tokens count no more; `None` without `--revoked`.
+    /// Clients whose tokens are refused; `None` without `--revoked`.
     pub revoked: Option<Arc<Reloaded<RevokedClients>>>,
 }
 

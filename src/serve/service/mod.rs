@@ -129,8 +129,8 @@ impl DeliveryService {
         visit.answer(&head.method, &head.headers, &path.resource, body).await
     }
 
-    /// Refuses a request. The response is the same for each reason, so that nobody learns which
-    /// clients exist.
+    /// Refuses a request. The response is the same for each reason, so it does not show which clients
+    /// exist.
     fn refuse(&self, refusal: Refusal, peer: IpAddr, path: &RequestPath) -> Response<Body> {
         self.metrics.refused(refusal.word());
         self.refusals.note(peer, refusal, path);

@@ -10,10 +10,9 @@ use super::DeliveryService;
 use crate::api::Text;
 use crate::api::fleet::Reported;
 use crate::checkin::directory::Found;
-use crate::checkin::fleet::{DeliveryFleet, Entry};
+use crate::checkin::fleet::Entry;
 use crate::checkin::messages::About;
 use crate::checkin::poll::Poll;
-use crate::checkin::queue::FleetKey;
 use crate::checkin::report::Report;
 use crate::checkin::standing::Standing;
 use crate::checkin::validity::{Doubt, Validity};
@@ -101,12 +100,10 @@ impl Visit<'_> {
         let standing = Standing::of(registry.find(self.namespace, self.client));
         let decides = standing.decides.as_ref();
         let entry = decides.and_then(|found| found.fleet.entry(found.index));
-        let validity = entry.map_or(Validity::Unknown(Doubt::ListedTwice), |entry| {
-            registry.validity(entry, now)
-        });
-        let unwritten = |found: &Found| {
-            desk.has_unwritten(&key(&found.fleet), &found.fleet, self.client)
-        };
+        let validity = entry
+            .map_or(Validity::Unknown(Doubt::ListedTwice), |entry| registry.validity(entry, now));
+        let unwritten =
+            |found: &Found| desk.has_unwritten(&found.fleet.key(), &found.fleet, self.client);
         let has_unwritten_reports = standing.reports_to.iter().any(unwritten);
         // A client in no fleet is not in doubt: there is nothing to wait for.
         let validity = if standing.reports_to.is_empty() { Validity::Valid } else { validity };
@@ -187,7 +184,7 @@ impl Visit<'_> {
             };
             // A client that counts as offline gets no offer until it is known to be back.
             let is_offline = entry.row.is_some_and(|row| row.state == Some(State::Offline));
-            let (desk, key, report) = (&self.service.desk, key(fleet), report.clone());
+            let (desk, key, report) = (&self.service.desk, fleet.key(), report.clone());
             tickets.push(match is_offline {
                 true => desk.accept_urgent(&key, client, report, known.now),
                 false => desk.accept(&key, client, report, entry.reported, known.now),
@@ -207,8 +204,4 @@ pub async fn stored(tickets: Vec<Ticket>, limit: Duration) -> bool {
 #[must_use]
 pub fn reported(known: &Known) -> Option<&Reported> {
     known.entry().and_then(|entry| entry.reported)
-}
-
-fn key(fleet: &DeliveryFleet) -> FleetKey {
-    (fleet.namespace().to_owned(), fleet.name().to_owned())
 }
