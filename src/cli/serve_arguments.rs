@@ -199,7 +199,7 @@ fn version(text: &str) -> Result<Text, String> {
 /// Parses a network; an address alone is the network of this address.
 fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
-    text.parse().or_else(|_| address()).map_err(|_| {
-        "write an address and the length of its prefix, as 10.0.0.0/8".to_owned()
-    })
+    text.parse()
+        .or_else(|_| address())
+        .map_err(|_| "write an address and the length of its prefix, as 10.0.0.0/8".to_owned())
 }

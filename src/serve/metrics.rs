@@ -73,13 +73,21 @@ pub const GAUGES: [(&str, &str, MetricType); 12] = [
     ("checkin_fleets", "Watched fleets.", MetricType::Gauge),
     ("checkin_sessions", "Clients with requests in memory.", MetricType::Gauge),
     ("checkin_reports_pending", "Clients with reports that are not stored.", MetricType::Gauge),
-    ("checkin_oldest_report_seconds", "Age of the oldest report that is not stored.", MetricType::Gauge),
+    (
+        "checkin_oldest_report_seconds",
+        "Age of the oldest report that is not stored.",
+        MetricType::Gauge,
+    ),
     ("checkin_connections", "Open connections.", MetricType::Gauge),
     ("checkin_connections_refused", "Connections that a limit has refused.", MetricType::Counter),
     ("checkin_handshakes_failed", "TLS handshakes that failed.", MetricType::Counter),
     ("checkin_transfers", "Downloads in progress.", MetricType::Gauge),
     ("checkin_transferred_bytes", "Bytes of packages sent.", MetricType::Counter),
-    ("checkin_transfers_failed", "Downloads that a fault of the service ended.", MetricType::Counter),
+    (
+        "checkin_transfers_failed",
+        "Downloads that a fault of the service ended.",
+        MetricType::Counter,
+    ),
     ("checkin_package_problems", "Problems with the package store.", MetricType::Gauge),
 ];
 

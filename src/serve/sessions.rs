@@ -85,7 +85,10 @@ impl Sessions {
         self.len() == 0
     }
 
-    fn shard(&self, key: &(Text, Text)) -> MutexGuard<'_, HashMap<(Text, Text), ClientMemory, RandomState>> {
+    fn shard(
+        &self,
+        key: &(Text, Text),
+    ) -> MutexGuard<'_, HashMap<(Text, Text), ClientMemory, RandomState>> {
         let at = self.hasher.hash_one(key) as usize % SHARDS;
         lock(&self.shards[at])
     }

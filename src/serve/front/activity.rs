@@ -29,13 +29,13 @@ pub(super) enum Phase {
 /// ask the task to close the connection.
 #[derive(Debug)]
 pub(super) struct Activity {
-    state: Mutex<State>,
+    state: Mutex<ActivityState>,
     is_close_requested: AtomicBool,
     waker: AtomicWaker,
 }
 
 #[derive(Debug)]
-struct State {
+struct ActivityState {
     phase: Phase,
     /// Time of the last progress in this phase.
     since: Instant,
@@ -48,7 +48,7 @@ struct State {
 impl Activity {
     pub fn new(phase: Phase) -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(ActivityState {
                 phase,
                 since: Instant::now(),
                 is_blocked: false,
@@ -143,7 +143,7 @@ impl Activity {
         self.waker.register(waker);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ActivityState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

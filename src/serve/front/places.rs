@@ -73,9 +73,9 @@ impl Places {
                 break permit;
             }
             self.evict_idle();
-            match timeout(EVICTION_INTERVAL, Arc::clone(&self.free).acquire_owned()).await {
-                Ok(permit) => break permit.ok()?,
-                Err(_) => {}
+            let permit = timeout(EVICTION_INTERVAL, Arc::clone(&self.free).acquire_owned()).await;
+            if let Ok(permit) = permit {
+                break permit.ok()?;
             }
         };
         let network = PeerNetwork::of(address);

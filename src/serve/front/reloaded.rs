@@ -11,6 +11,8 @@ const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 /// Maximum number of attempts to read files that change in the meantime.
 const MAX_ATTEMPTS: usize = 3;
 
+/// Contents of the files, in their order.
+type Contents = Result<Vec<Vec<u8>>, String>;
 type Parse<T> = dyn Fn(&[Vec<u8>]) -> Result<T, String> + Send + Sync;
 
 /// A value from files. If the files change, it is parsed again; if they cannot be parsed then, the
@@ -129,7 +131,7 @@ impl<T> std::fmt::Debug for Reloaded<T> {
 
 /// Reads all files together: if one changes in the meantime, reads all again, because they may
 /// belong together.
-fn read_all(files: &[PathBuf]) -> (Vec<Option<FileStamp>>, Result<Vec<Vec<u8>>, String>) {
+fn read_all(files: &[PathBuf]) -> (Vec<Option<FileStamp>>, Contents) {
     let mut before = stamps(files);
     let mut attempts = 1;
     loop {

@@ -53,12 +53,12 @@ pub struct PackageFile {
     artifact: Artifact,
     signed_hash: Option<[u8; 64]>,
     signature: Option<Arc<str>>,
-    content: Arc<Content>,
+    content: Arc<OpenContent>,
 }
 
 /// Content of a file, which is the same with each of its signatures.
 #[derive(Debug)]
-struct Content {
+struct OpenContent {
     file: File,
     is_revoked: AtomicBool,
 }
@@ -73,7 +73,7 @@ impl PackageFile {
         file: File,
     ) -> Self {
         let artifact = Artifact { file: path.file.clone(), size: identity.size, hashes };
-        let content = Arc::new(Content { file, is_revoked: AtomicBool::new(false) });
+        let content = Arc::new(OpenContent { file, is_revoked: AtomicBool::new(false) });
         Self { path, version, identity, artifact, signed_hash, signature: None, content }
     }
 

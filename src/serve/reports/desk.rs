@@ -24,7 +24,7 @@ pub const MINOR_DELAY: TimeDelta = TimeDelta::hours(1);
 /// The reports of all clients that are not stored yet. All connections share it.
 #[derive(Debug)]
 pub struct ReportDesk {
-    state: Mutex<State>,
+    state: Mutex<DeskState>,
     /// Wakes the writer.
     pub(super) changed: Notify,
     /// Metrics of the reports.
@@ -32,7 +32,7 @@ pub struct ReportDesk {
 }
 
 #[derive(Debug)]
-struct State {
+struct DeskState {
     queue: ReportQueue,
     notes: BTreeMap<FleetKey, FleetNotes>,
     /// What the writer waits for.
@@ -96,7 +96,7 @@ impl ReportDesk {
     /// Creates a desk that allows this number of writes per second.
     #[must_use]
     pub fn new(max_writes_per_second: f64) -> Self {
-        let state = State {
+        let state = DeskState {
             queue: ReportQueue::new(max_writes_per_second),
             notes: BTreeMap::new(),
             sleep: Sleep::Awake,
@@ -153,7 +153,7 @@ impl ReportDesk {
 
     fn add_state(
         &self,
-        state: &mut State,
+        state: &mut DeskState,
         (fleet, client): (&FleetKey, &Text),
         report: Report,
         now: Timestamp,
@@ -298,7 +298,7 @@ impl ReportDesk {
 
     fn write_ended(
         &self,
-        state: &mut State,
+        state: &mut DeskState,
         fleet: &FleetKey,
         version: Option<&str>,
         now: Timestamp,
@@ -311,7 +311,7 @@ impl ReportDesk {
 
     /// Moves the reports of a client that its fleet does not have, and the requests that wait for
     /// them. Drops them if no fleet has the client.
-    fn relocate(&self, state: &mut State, from: &FleetKey, client: &Text, to: &[FleetKey]) {
+    fn relocate(&self, state: &mut DeskState, from: &FleetKey, client: &Text, to: &[FleetKey]) {
         state.queue.relocate(from, client, to);
         if to.is_empty() {
             self.metrics.dropped.inc();
@@ -326,7 +326,7 @@ impl ReportDesk {
     }
 
     /// Wakes the writer if it waits longer than until the next write of this fleet.
-    fn wake_writer(&self, state: &mut State, fleet: &FleetKey) {
+    fn wake_writer(&self, state: &mut DeskState, fleet: &FleetKey) {
         let is_due_earlier = match state.sleep {
             Sleep::Awake => false,
             Sleep::Indefinitely => true,
@@ -338,12 +338,12 @@ impl ReportDesk {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, DeskState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl DeskState {
     /// Records when a client was heard of.
     fn heard(
         &mut self,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kube::core::Status;
 
 use super::figures::WriteResult;
+use crate::cluster::connection::with_causes;
 
 /// Parts of the messages with which the API server and etcd refuse an object that is too large.
 const TOO_LARGE: [&str; 2] = ["request is too large", "larger than max"];
@@ -52,7 +53,7 @@ impl Failure {
     pub fn of(error: &kube::Error, fleet: &str) -> Self {
         match error {
             kube::Error::Api(status) => Self::of_status(status, fleet),
-            other => Self::Connection(with_sources(other)),
+            other => Self::Connection(with_causes(other)),
         }
     }
 
@@ -114,16 +115,6 @@ fn place(field: &str) -> Option<(usize, Option<String>)> {
     let (index, rest) = rest.split_once(']')?;
     let fact = rest.strip_prefix(".reported.").and_then(|rest| rest.split(['.', '[']).next());
     Some((index.parse().ok()?, fact.map(ToOwned::to_owned)))
-}
-
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        message.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    message
 }
 
 #[cfg(test)]

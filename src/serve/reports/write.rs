@@ -14,7 +14,7 @@ use crate::checkin::queue::{FleetKey, Reports};
 use crate::cluster::revision::is_before;
 
 /// Maximum number of patches of one write. Each failed one is followed by another that was computed
-/// anew, or that leaves out the refused values.
+/// again, or that leaves out the refused values.
 const MAX_ROUNDS: usize = 6;
 
 /// How a write has ended.

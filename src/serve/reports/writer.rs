@@ -70,7 +70,7 @@ pub async fn run(
         let mut until = None;
         while writes.len() < concurrency {
             match writer.desk.next(now) {
-                Ok(job) => writes.push(writer.write(job, Phase::Running)),
+                Ok(job) => writes.push(writer.write(job, WriterPhase::Running)),
                 Err(wait) => {
                     until = wait;
                     break;
@@ -91,7 +91,7 @@ pub async fn run(
             while writes.len() < concurrency
                 && let Some(job) = writer.desk.next_at_shutdown(now)
             {
-                writes.push(writer.write(job, Phase::Ending));
+                writes.push(writer.write(job, WriterPhase::Ending));
             }
             if writes.next().await.is_none() {
                 break;
@@ -107,7 +107,7 @@ pub async fn run(
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum WriterPhase {
     Running,
     Ending,
 }
@@ -121,12 +121,12 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    async fn write(&self, job: Job, phase: Phase) {
+    async fn write(&self, job: Job, phase: WriterPhase) {
         let (requests, fleets, log) = (&self.requests, self.fleets, &self.log);
         let reports = job.write.reports.clone();
         let ending = Write { requests, fleets, log, job: &job, reports }.run().await;
         let is_stored = matches!(ending, Ending::Settled(_));
-        if phase == Phase::Ending && !is_stored {
+        if phase == WriterPhase::Ending && !is_stored {
             tokio::time::sleep(FLUSH_BACKOFF).await;
         }
         let now = self.clock.precise_now();

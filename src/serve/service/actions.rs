@@ -136,7 +136,8 @@ impl Visit<'_> {
             if begins {
                 memory.error = crate::ddi::feedback::ErrorText::default();
             }
-            let is_refused = matches!(feedback.execution, Execution::Canceled | Execution::Rejected);
+            let is_refused =
+                matches!(feedback.execution, Execution::Canceled | Execution::Rejected);
             let message = match feedback.outcome() {
                 Some(Outcome::Succeeded) => Message::Succeeded,
                 Some(Outcome::Failed) => {

@@ -71,7 +71,10 @@ impl Visit<'_> {
         if stored(self.report(&known, report), MAX_STORE_WAIT).await {
             return responses::empty(StatusCode::OK);
         }
-        responses::text(StatusCode::SERVICE_UNAVAILABLE, "the facts are not stored yet: repeat them")
+        responses::text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the facts are not stored yet: repeat them",
+        )
     }
 
     fn bad_body(&self, error: impl std::fmt::Display) -> Response<Body> {
