@@ -12,10 +12,11 @@ use kube::api::PostParams;
 use kube::{Api, Client, Resource};
 use tokio::sync::watch;
 
-use super::packages::PackageCatalog;
+use super::packages::{Package, PackageCatalog};
 use super::running::{Options, Serving};
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::checkin::fleet::DeliveryFleet;
+use crate::checkin::queue::FleetKey;
 use crate::cluster::connection::with_causes;
 use crate::daemon::clock::SystemClock;
 use crate::ddi::Agent;
@@ -141,9 +142,9 @@ fn missing_packages(
     catalog: &PackageCatalog,
     variant_label: &str,
 ) -> Vec<String> {
-    let mut missing: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut missing: BTreeMap<(FleetKey, String), usize> = BTreeMap::new();
     for fleet in fleets {
-        for (index, name) in fleet.client_names().enumerate() {
+        for index in 0..fleet.client_names().count() {
             let row = fleet.entry(index).and_then(|entry| entry.row);
             let awaits = matches!(
                 row.and_then(|row| row.state),
@@ -157,30 +158,29 @@ fn missing_packages(
             let package = package.and_then(|version| {
                 catalog.package(&version, variant).map_err(|error| error.to_string())
             });
-            // The agent is not known, and most agents install the only file.
-            let agents = [Agent::Other, Agent::Swupdate, Agent::RaucHawkbit];
-            let problem = match package {
-                Err(problem) => problem,
-                Ok(package) if agents.iter().any(|agent| package.choose(*agent).is_ok()) => {
-                    continue;
-                }
-                Ok(package) => match package.choose(Agent::Other) {
-                    Err(problem) => problem.to_string(),
-                    Ok(_) => continue,
-                },
-            };
-            let _ = name;
-            let key =
-                (format!("{}/{}", fleet.namespace(), fleet.name()), format!("{target}: {problem}"));
+            let Err(problem) = package.and_then(installable) else { continue };
+            let key = (fleet.key(), format!("{target}: {problem}"));
             *missing.entry(key).or_default() += 1;
         }
     }
     missing
         .into_iter()
-        .map(|((fleet, problem), clients)| {
-            format!("fleet {fleet}: no package for {clients} clients with the target {problem}")
+        .map(|(((namespace, fleet), problem), clients)| {
+            format!(
+                "fleet {namespace}/{fleet}: no package for {clients} clients with the target {problem}"
+            )
         })
         .collect()
+}
+
+/// Returns a message if no agent can install the package: the agents of the clients are not known.
+fn installable(package: &Package) -> Result<(), String> {
+    let is_chosen = |agent| package.choose(agent).is_ok();
+    if [Agent::Swupdate, Agent::RaucHawkbit].into_iter().any(is_chosen) {
+        return Ok(());
+    }
+    // All other agents install the only file.
+    package.choose(Agent::Other).map(drop).map_err(|problem| problem.to_string())
 }
 
 /// Prints the report. Standard output may be a closed pipe.

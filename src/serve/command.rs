@@ -1,6 +1,8 @@
 //! Implements `clientfleet serve`: reads the files that the options name, connects to the cluster
 //! and serves until it receives SIGTERM or SIGINT.
 
+use std::fmt::Display;
+use std::fs;
 use std::net::SocketAddr;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -27,9 +29,9 @@ use crate::daemon::identity::{default_identity, mark};
 use crate::daemon::listening::bind;
 use crate::daemon::logging::Logging;
 use crate::daemon::{self, http_server, signals};
-use crate::ddi::BaseUrl;
 use crate::ddi::attributes::AttributeNames;
 use crate::ddi::credentials::{KeyRing, RevokedClients};
+use crate::ddi::{BaseUrl, PackageKey};
 
 /// The command-line options of the service.
 #[derive(Clone, Debug)]
@@ -167,7 +169,7 @@ impl Files {
         Ok(Options {
             service,
             callers: Callers { tenants, keys, revoked },
-            packages: scanner(&orders.packages, orders.hash_cache.as_deref())?,
+            packages: scanner(orders)?,
             max_bytes_per_second: orders.max_bytes_per_second,
             max_writes_per_second: orders.max_writes_per_second,
             front: FrontOptions { limits, tls, ..FrontOptions::default() },
@@ -177,7 +179,7 @@ impl Files {
 }
 
 /// Reads a text file whose content is parsed again when it changes.
-fn text_file<T, E: std::fmt::Display>(
+fn text_file<T, E: Display>(
     option: &'static str,
     file: &Path,
     parse: impl Fn(&str) -> Result<T, E> + Send + Sync + 'static,
@@ -194,9 +196,16 @@ fn text_file<T, E: std::fmt::Display>(
 type Packages =
     (PackageScanner, tokio::sync::watch::Receiver<Arc<super::packages::PackageCatalog>>);
 
-fn scanner(store: &Path, hash_cache: Option<&Path>) -> Result<Packages, String> {
-    let cache = hash_cache.map(|folder| HashCache::open(folder, store)).transpose()?;
-    PackageScanner::new(store, ScanOptions::default(), cache)
+fn scanner(orders: &ServeOptions) -> Result<Packages, String> {
+    let ServeOptions { packages: store, hash_cache, package_key, .. } = orders;
+    let cache = hash_cache.as_deref().map(|folder| HashCache::open(folder, store)).transpose()?;
+    let key = package_key.as_deref().map(|file| {
+        let failed = |error: &dyn Display| format!("--package-key {}: {error}", file.display());
+        let text = fs::read_to_string(file).map_err(|error| failed(&error))?;
+        PackageKey::parse(&text).map_err(|error| failed(&error))
+    });
+    let options = ScanOptions { key: key.transpose()?, ..ScanOptions::default() };
+    PackageScanner::new(store, options, cache)
         .map_err(|error| format!("--packages {}: {error}", store.display()))
 }
 

@@ -5,23 +5,21 @@ use std::time::Duration;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
 
+use super::body_of;
 use super::responses;
-use super::visit::{Known, MAX_POLL_HOLD, Visit, stored};
+use super::visit::{Known, MAX_POLL_HOLD, Visit, are_stored};
 use crate::checkin::messages::{Message, Taken};
 use crate::checkin::poll::Link;
 use crate::checkin::report::Report;
 use crate::ddi::answer::{CancelAnswer, DeploymentAnswer};
-use crate::ddi::feedback::{Execution, Feedback, MAX_BODY_BYTES, Outcome};
+use crate::ddi::feedback::{ErrorText, Execution, Feedback, MAX_BODY_BYTES, Outcome};
 use crate::ddi::{ActionId, Hrefs};
 use crate::serve::audit::{AuditEvent, LoggedReport};
-use crate::serve::front::{Body, read_body};
+use crate::serve::front::Body;
 use crate::serve::metrics::taken_word;
 
-/// Maximum time for which the response to a final report waits for its storage. swupdate forgets
-/// what it did after the response, so an earlier response could cost a second installation.
-const MAX_STORE_WAIT: Duration = Duration::from_secs(10);
-/// Name of the chunk if the fleet's name is not known.
-const UNNAMED_PACKAGE: &str = "client";
+/// Name of the only chunk. rauc-hawkbit-updater and Zephyr ignore it, and swupdate logs it.
+const CHUNK_NAME: &str = "client";
 
 impl Visit<'_> {
     /// Answers `GET deploymentBase/ID`. Only the action that a poll would link now has an answer.
@@ -31,9 +29,8 @@ impl Visit<'_> {
             return responses::empty(StatusCode::NOT_FOUND);
         };
         let fetched = self.with_memory(|memory| {
-            let file = self.file(entry, memory);
-            let link = self.poll(&known, file.is_ok()).answer(&memory.session).link;
-            let (action, file) = file.ok()?;
+            let (action, file) = self.file(entry, memory).ok()?;
+            let link = self.poll(&known, true).answer(&memory.session).link;
             if action != id || link != Some(Link::Deployment(id)) {
                 return None;
             }
@@ -45,11 +42,11 @@ impl Visit<'_> {
         let offered = entry.row.and_then(|row| row.last_offer.as_deref());
         let Some(offer) = offered else { return responses::empty(StatusCode::NOT_FOUND) };
         if is_new {
-            self.audit(&known, AuditEvent::OfferFetched, id, None);
+            self.audit(&known, AuditEvent::OfferFetched, Some(id), None);
         }
         let hrefs = Hrefs::new(&self.service.options.base_url, self.tenant, self.client);
         let artifact = file.artifact();
-        let answer = DeploymentAnswer::new(id, UNNAMED_PACKAGE, &offer.version, artifact, &hrefs);
+        let answer = DeploymentAnswer::new(id, CHUNK_NAME, &offer.version, artifact, &hrefs);
         responses::json(&answer)
     }
 
@@ -75,8 +72,8 @@ impl Visit<'_> {
         id: Option<ActionId>,
         body: Incoming,
     ) -> Response<Body> {
-        if let Err(error) = read_body(body, MAX_BODY_BYTES, super::MAX_BODY_TIME).await {
-            return responses::empty(error.status());
+        if let Err(response) = body_of(body, MAX_BODY_BYTES).await {
+            return response;
         }
         let known = self.known(Duration::ZERO).await;
         if let (Some(id), Some(_)) = (id, known.entry()) {
@@ -86,7 +83,7 @@ impl Visit<'_> {
                 is_first
             });
             if is_first {
-                self.audit(&known, AuditEvent::Stopped, id, None);
+                self.audit(&known, AuditEvent::Stopped, Some(id), None);
             }
         }
         self.report(&known, Report::seen(known.now));
@@ -96,9 +93,9 @@ impl Visit<'_> {
     /// Takes `POST deploymentBase/ID/feedback`. The response to a final report waits until it is
     /// stored, and is always 200: any other one makes swupdate install again at each poll.
     pub async fn take_feedback(&self, id: Option<ActionId>, body: Incoming) -> Response<Body> {
-        let body = match read_body(body, MAX_BODY_BYTES, super::MAX_BODY_TIME).await {
+        let body = match body_of(body, MAX_BODY_BYTES).await {
             Ok(body) => body,
-            Err(error) => return responses::empty(error.status()),
+            Err(response) => return response,
         };
         let feedback = Feedback::read(&body);
         let known = self.known(Duration::ZERO).await;
@@ -119,12 +116,11 @@ impl Visit<'_> {
                 "a failure of an offer that has ended does not count as a failed installation"
             );
         }
-        if let Some(id) = id.filter(|_| taken != Taken::Seen && taken != Taken::OtherAction) {
+        if !matches!(taken, Taken::Seen | Taken::OtherAction) {
             let report = LoggedReport::of(&report, Some(taken));
             self.audit(&known, AuditEvent::ReportTaken, id, Some(report));
         }
-        let tickets = self.report(&known, report);
-        if !stored(tickets, MAX_STORE_WAIT).await {
+        if !are_stored(self.report(&known, report)).await {
             tracing::warn!(namespace, client, "a final report is not stored yet, and is kept");
         }
         responses::empty(StatusCode::OK)
@@ -134,19 +130,18 @@ impl Visit<'_> {
         self.with_memory(|memory| {
             let begins = feedback.begins_installation();
             if begins {
-                memory.error = crate::ddi::feedback::ErrorText::default();
+                memory.error = ErrorText::default();
             }
             let is_refused =
                 matches!(feedback.execution, Execution::Canceled | Execution::Rejected);
             let message = match feedback.outcome() {
                 Some(Outcome::Succeeded) => Message::Succeeded,
-                Some(Outcome::Failed) => {
-                    Message::Failed { message: memory.error.message(feedback) }
-                }
-                None if is_refused => Message::Failed { message: memory.error.message(feedback) },
-                None => {
+                None if !is_refused => {
                     memory.error.observe(feedback);
                     Message::Proceeding { begins, awaits_restart: feedback.awaits_restart() }
+                }
+                Some(Outcome::Failed) | None => {
+                    Message::Failed { message: memory.error.message(feedback) }
                 }
             };
             let is_progress = matches!(message, Message::Proceeding { .. });

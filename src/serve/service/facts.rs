@@ -5,23 +5,22 @@ use std::time::Duration;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
 
+use super::body_of;
 use super::responses;
-use super::visit::{Visit, stored};
+use super::visit::{Visit, are_stored};
 use crate::ddi::attributes::{AgentFacts, Change, ConfigData, read_installed_version};
-use crate::serve::audit::AuditEvent;
-use crate::serve::front::{Body, read_body};
+use crate::serve::audit::{AuditEvent, LoggedReport};
+use crate::serve::front::Body;
 
 /// Maximum length of a body in bytes.
 const MAX_FACTS_BYTES: usize = 64 * 1024;
-/// Maximum time for which the response waits until the facts are stored.
-const MAX_STORE_WAIT: Duration = Duration::from_secs(10);
 
 impl Visit<'_> {
     /// Takes the attributes of the client.
     pub async fn take_attributes(&self, body: Incoming) -> Response<Body> {
-        let body = match read_body(body, MAX_FACTS_BYTES, super::MAX_BODY_TIME).await {
+        let body = match body_of(body, MAX_FACTS_BYTES).await {
             Ok(body) => body,
-            Err(error) => return responses::empty(error.status()),
+            Err(response) => return response,
         };
         let names = &self.service.options.attribute_names;
         match ConfigData::parse(&body, names) {
@@ -38,9 +37,9 @@ impl Visit<'_> {
 
     /// Takes the version that the client runs.
     pub async fn take_installed_version(&self, body: Incoming) -> Response<Body> {
-        let body = match read_body(body, MAX_FACTS_BYTES, super::MAX_BODY_TIME).await {
+        let body = match body_of(body, MAX_FACTS_BYTES).await {
             Ok(body) => body,
-            Err(error) => return responses::empty(error.status()),
+            Err(response) => return response,
         };
         match read_installed_version(&body) {
             Ok(version) => {
@@ -64,11 +63,11 @@ impl Visit<'_> {
             memory.attribute_requests = 0;
             about.attributes(&mut memory.session, facts)
         });
-        let changes = report.changes_state(about.entry.reported);
-        if changes {
-            self.audit_facts(&known, AuditEvent::ReportTaken, &report);
+        if report.changes_state(about.entry.reported) {
+            let report = LoggedReport::of(&report, None);
+            self.audit(&known, AuditEvent::ReportTaken, None, Some(report));
         }
-        if stored(self.report(&known, report), MAX_STORE_WAIT).await {
+        if are_stored(self.report(&known, report)).await {
             return responses::empty(StatusCode::OK);
         }
         responses::text(

@@ -56,6 +56,15 @@ impl Visit<'_> {
         }
     }
 
+    /// Answers `GET softwaremodules/VERSION/artifacts/FILE.minisig`.
+    pub async fn answer_signature(&self, version: &str, name: &FileName) -> Response<Body> {
+        let file = self.permitted(version, Some(name), false).await;
+        match file.as_ref().and_then(|file| file.signature()) {
+            Some(signature) => responses::text(StatusCode::OK, signature.trim_end()),
+            None => responses::empty(StatusCode::NOT_FOUND),
+        }
+    }
+
     /// Answers `GET softwaremodules/VERSION/artifacts`: the list of the only file.
     pub async fn answer_file_list(&self, version: &str) -> Response<Body> {
         let Some(file) = self.permitted(version, None, false).await else {

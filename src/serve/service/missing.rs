@@ -19,7 +19,7 @@ pub struct MissingPackages(Mutex<BTreeMap<(String, String, String), Timestamp>>)
 
 impl MissingPackages {
     /// Logs that a client is offered a version without a package, if this was not logged recently.
-    pub fn note(&self, namespace: &str, known: &Known, problem: &str) {
+    pub(super) fn note(&self, namespace: &str, known: &Known, problem: &str) {
         let Some(entry) = known.entry() else { return };
         let key = (namespace.to_owned(), entry.fleet.name().to_owned(), problem.to_owned());
         let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);

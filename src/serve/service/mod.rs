@@ -11,7 +11,7 @@ pub mod missing;
 mod polls;
 pub mod refusals;
 mod responses;
-pub mod visit;
+mod visit;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use http::header::{HeaderMap, USER_AGENT};
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
 use tokio::sync::watch;
 
 use self::callers::{Callers, Refusal};
@@ -27,7 +27,7 @@ use self::missing::MissingPackages;
 use self::refusals::RefusalLog;
 use self::visit::{Known, Visit};
 use super::audit::{AuditEvent, Auditor, LoggedReport, Subject};
-use super::front::{Body, Peer, Service};
+use super::front::{Body, Peer, Service, read_body};
 use super::metrics::Metrics;
 use super::packages::{PackageCatalog, TransferLimits};
 use super::peers::ReportIp;
@@ -37,7 +37,6 @@ use super::sessions::Sessions;
 use crate::api::Text;
 use crate::checkin::messages::ClosedMeans;
 use crate::checkin::poll::Intervals;
-use crate::checkin::report::Report;
 use crate::daemon::clock::Clock;
 use crate::ddi::attributes::AttributeNames;
 use crate::ddi::{ActionId, Agent, BaseUrl, RequestPath, Resource};
@@ -138,6 +137,15 @@ impl DeliveryService {
     }
 }
 
+/// Reads the body of a request.
+///
+/// # Errors
+/// Returns the response to a body that is too large, too slow or broken.
+async fn body_of(body: Incoming, max_bytes: usize) -> Result<Bytes, Response<Body>> {
+    let body = read_body(body, max_bytes, MAX_BODY_TIME).await;
+    body.map_err(|error| responses::empty(error.status()))
+}
+
 fn agent(headers: &HeaderMap) -> Agent {
     let header = headers.get(USER_AGENT).map(|value| value.to_str().unwrap_or("?"));
     Agent::from_user_agent(header)
@@ -173,6 +181,9 @@ impl Visit<'_> {
             Resource::ArtifactMd5 { version, file } if is_read => {
                 self.answer_md5(version, file).await
             }
+            Resource::ArtifactSignature { version, file } if is_read => {
+                self.answer_signature(version, file).await
+            }
             Resource::InstalledAction(_) | Resource::Confirmation => {
                 responses::empty(StatusCode::NOT_FOUND)
             }
@@ -186,23 +197,9 @@ impl Visit<'_> {
         }
     }
 
-    /// Writes an audit line about an action of the client.
+    /// Writes an audit line about the client; `action` is what its message is about, if it is about
+    /// an action.
     fn audit(
-        &self,
-        known: &Known,
-        event: AuditEvent,
-        action: ActionId,
-        report: Option<LoggedReport<'_>>,
-    ) {
-        self.record(known, event, Some(action), report);
-    }
-
-    /// Writes an audit line about facts that the client reports.
-    fn audit_facts(&self, known: &Known, event: AuditEvent, report: &Report) {
-        self.record(known, event, None, Some(LoggedReport::of(report, None)));
-    }
-
-    fn record(
         &self,
         known: &Known,
         event: AuditEvent,

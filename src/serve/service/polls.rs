@@ -3,9 +3,10 @@
 use http::Response;
 
 use super::responses;
-use super::visit::{Known, MAX_POLL_HOLD, Visit, reported};
+use super::visit::{Known, MAX_POLL_HOLD, Visit};
 use crate::checkin::poll::{Answer, Link, Why};
 use crate::checkin::report::Report;
+use crate::checkin::session::Session;
 use crate::ddi::answer::{self, BaseAnswer};
 use crate::ddi::{Hrefs, PollInterval};
 use crate::serve::front::Body;
@@ -40,8 +41,7 @@ impl Visit<'_> {
     /// revision of the linked file, and why there is no file.
     fn decide(&self, known: &Known) -> (Answer, u32, Option<String>) {
         let Some(entry) = known.entry() else {
-            let memory = crate::checkin::session::Session::default();
-            return (self.poll(known, false).answer(&memory), 0, None);
+            return (self.poll(known, false).answer(&Session::default()), 0, None);
         };
         let (answer, revision, problem, report) = self.with_memory(|memory| {
             memory.session.polled();
@@ -77,7 +77,8 @@ impl Visit<'_> {
     /// Returns the report of `--initial-version` for a client that was asked for its version in vain.
     fn initial_version(&self, known: &Known, attribute_requests: u8) -> Option<Report> {
         let version = self.service.options.initial_version.clone()?;
-        let is_unknown = reported(known).is_none_or(|facts| facts.version.is_none());
+        let facts = known.entry().and_then(|entry| entry.reported);
+        let is_unknown = facts.is_none_or(|facts| facts.version.is_none());
         (is_unknown && attribute_requests > MAX_ATTRIBUTE_REQUESTS)
             .then(|| Report { version: Some(version), ..Report::seen(known.now) })
     }

@@ -8,7 +8,6 @@ use tokio::time::{Instant, timeout_at};
 
 use super::DeliveryService;
 use crate::api::Text;
-use crate::api::fleet::Reported;
 use crate::checkin::directory::Found;
 use crate::checkin::fleet::Entry;
 use crate::checkin::messages::About;
@@ -28,6 +27,9 @@ pub const MAX_POLL_HOLD: Duration = Duration::from_secs(2);
 /// Maximum time for which a download waits. A refused download is a failed installation, and a poll
 /// without a link is not.
 pub const MAX_DOWNLOAD_HOLD: Duration = Duration::from_secs(10);
+/// Maximum time for which a response waits until a report is stored. swupdate forgets what it did
+/// after the response, so an earlier response could cost a second installation.
+const MAX_STORE_WAIT: Duration = Duration::from_secs(10);
 
 /// One request of a client.
 pub struct Visit<'a> {
@@ -105,8 +107,6 @@ impl Visit<'_> {
         let unwritten =
             |found: &Found| desk.has_unwritten(&found.fleet.key(), &found.fleet, self.client);
         let has_unwritten_reports = standing.reports_to.iter().any(unwritten);
-        // A client in no fleet is not in doubt: there is nothing to wait for.
-        let validity = if standing.reports_to.is_empty() { Validity::Valid } else { validity };
         Known { standing, validity, has_unwritten_reports, now, held }
     }
 
@@ -194,14 +194,8 @@ impl Visit<'_> {
     }
 }
 
-/// Waits until all reports are stored; returns false if one of them is not stored within `limit`.
-pub async fn stored(tickets: Vec<Ticket>, limit: Duration) -> bool {
-    let stored = tickets.into_iter().map(|ticket| ticket.stored(limit));
+/// Waits until all reports are stored; returns false if one of them is not stored in time.
+pub async fn are_stored(tickets: Vec<Ticket>) -> bool {
+    let stored = tickets.into_iter().map(|ticket| ticket.stored(MAX_STORE_WAIT));
     futures::future::join_all(stored).await.into_iter().all(|stored| stored)
-}
-
-/// Returns the stored facts about a client.
-#[must_use]
-pub fn reported(known: &Known) -> Option<&Reported> {
-    known.entry().and_then(|entry| entry.reported)
 }
