@@ -9,8 +9,8 @@
 //! - [`Guard::Clients`] tests the name at each index, for a fleet that others change all the time.
 //!   A fact that the client has reported is written whatever it was. Facts of the client that the
 //!   patch must not lose are tested: if it has none, the whole client, because `add` would replace
-//!   the facts that another writer has added since; the seen `lastSeen`, which must not go back; and
-//!   a staged version that is removed because the client runs it.
+//!   the facts that another writer has added since; the seen `lastSeen`, which must not go back, or
+//!   all facts if none was seen; and a staged version that is removed because the client runs it.
 
 use std::collections::BTreeMap;
 
@@ -126,7 +126,8 @@ impl FleetPatch {
             self.operations.push(Operation::Add { path: reported, value: Value::Object(after) });
         } else {
             if guard == Guard::Clients {
-                self.test_facts(&reported, report, (&before, &after));
+                let seen = basis.value(index).and_then(|client| client.get("reported").cloned());
+                self.test_facts(&reported, report, (&before, &after), seen);
             }
             self.add_facts(&reported, &before, after);
         }
@@ -139,8 +140,17 @@ impl FleetPatch {
         reported: &str,
         report: &Report,
         (before, after): (&Map<String, Value>, &Map<String, Value>),
+        seen: Option<Value>,
     ) {
         let changed = |field: &str| before.get(field) != after.get(field);
+        // No operation tests that a member is missing, and another writer may have added a later one.
+        if changed("lastSeen")
+            && !before.contains_key("lastSeen")
+            && let Some(seen) = seen
+        {
+            self.test(reported.to_owned(), seen);
+            return;
+        }
         let is_derived = report.staged_version.is_none() && changed("stagedVersion");
         let tested = [
             ("lastSeen", changed("lastSeen")),
