@@ -59,7 +59,7 @@ pub async fn run(
             let fleets = of_it.len();
             let _ = writeln!(
                 report,
-                "tenant {tenant}: namespace {namespace}, {fleets} fleets, {clients} clients"
+                "tenant {tenant}: namespace {namespace}, fleets: {fleets}, clients: {clients}"
             );
         }
         problems.extend(missing_packages(&fleets, &catalog, &variant_label));

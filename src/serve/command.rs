@@ -205,8 +205,7 @@ fn scanner(orders: &ServeOptions) -> Result<Packages, String> {
         PackageKey::parse(&text).map_err(|error| failed(&error))
     });
     let options = ScanOptions { key: key.transpose()?, ..ScanOptions::default() };
-    PackageScanner::new(store, options, cache)
-        .map_err(|error| format!("--packages {}: {error}", store.display()))
+    PackageScanner::new(store, options, cache).map_err(|error| error.to_string())
 }
 
 /// Returns the table of tenants. Two tenants may have the same namespace.
